@@ -1,0 +1,134 @@
+// Listening, dialling and datagrams: the thin layer over node:net and node:dgram. Dials are governed by a
+// signal that is detached on success (a signal given to net.connect destroys the established socket later).
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { abortError, WayleaveError } from '../errors.js';
+import { type Endpoint, formatEndpoint } from './endpoint.js';
+import { type Family, familyOf, unmappedIp } from './ip-scope.js';
+
+export interface Dial {
+  /** Where to: an IP literal that the dial policy admitted. */
+  readonly remote: Endpoint;
+  /** Local address to bind to; default: the system's choice. */
+  readonly localAddress?: string | undefined;
+  /** Local port to bind to. Several dials may share one as long as nothing listens on it yet. */
+  readonly localPort?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * One TCP connection, no delay, errors typed.
+ * @throws WayleaveError `dial-failed` (cause: the system error) or the signal's abort error.
+ */
+export function dialTcp({ remote, localAddress, localPort, signal }: Dial): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(abortError(signal));
+    const socket = connect({
+      host: remote.host,
+      port: remote.port,
+      family: familyOf(remote.host),
+      noDelay: true,
+      allowHalfOpen: true,
+      ...(localAddress === undefined ? {} : { localAddress }),
+      ...(localPort === undefined ? {} : { localPort }),
+    });
+    const settle = () => {
+      socket.off('connect', onConnect);
+      socket.off('error', onError);
+      signal?.removeEventListener('abort', onAbort);
+    };
+    const onConnect = () => {
+      settle();
+      resolve(socket);
+    };
+    const onError = (cause: NodeJS.ErrnoException) => {
+      settle();
+      socket.destroy();
+      const text = `cannot connect to ${formatEndpoint(remote)}: ${cause.code ?? cause.message}`;
+      reject(new WayleaveError('dial-failed', text, { cause }));
+    };
+    const onAbort = () => {
+      settle();
+      socket.on('error', () => {}); // a destroyed socket may still report what became of its SYN
+      socket.destroy();
+      reject(abortError(signal!));
+    };
+    socket.once('connect', onConnect);
+    socket.once('error', onError);
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+export interface TcpListener extends AsyncDisposable {
+  /** The port in use, also when 0 was asked for. */
+  readonly port: number;
+  readonly server: Server;
+}
+
+/**
+ * Listens for TCP. Without a host: on all addresses, IPv6 and IPv4 at once where the system has IPv6.
+ * Closing stops the listening; connections already accepted belong to whoever took them.
+ * @throws WayleaveError `listen-failed`.
+ */
+export async function listenTcp(
+  options: { host?: string | undefined; port?: number | undefined; backlog?: number },
+  onConnection: (socket: Socket) => void,
+): Promise<TcpListener> {
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, onConnection);
+  const { host, port = 0, backlog = 511 } = options;
+  try {
+    server.listen({ port, backlog, ...(host === undefined ? {} : { host }) });
+    await once(server, 'listening');
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    const text = `cannot listen on ${host ?? 'all addresses'}, port ${port}: ${code}`;
+    throw new WayleaveError('listen-failed', text, { cause });
+  }
+  server.on('error', () => {}); // accept errors (EMFILE) end one connection, not the process
+  const bound = server.address();
+  return {
+    port: typeof bound === 'object' && bound ? bound.port : port,
+    server,
+    [Symbol.asyncDispose]: () => new Promise<void>(resolve => server.close(() => resolve())),
+  };
+}
+
+/**
+ * A bound UDP socket. The caller owns it and closes it.
+ * @throws WayleaveError `listen-failed`.
+ */
+export async function bindUdp(options: {
+  family: Family;
+  address?: string;
+  port?: number;
+}): Promise<UdpSocket> {
+  const { family, address, port = 0 } = options;
+  const socket = createSocket({ type: family === 4 ? 'udp4' : 'udp6', ipv6Only: family === 6 });
+  try {
+    socket.bind({ port, ...(address === undefined ? {} : { address }), exclusive: true });
+    await once(socket, 'listening');
+  } catch (cause) {
+    socket.close();
+    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    throw new WayleaveError('listen-failed', `cannot bind UDP ${address ?? 'any'}:${port}: ${code}`, {
+      cause,
+    });
+  }
+  socket.on('error', () => {}); // ICMP errors surface here; who waits for an answer has its own deadline
+  return socket;
+}
+
+/** The far end of a connected socket, canonical, or undefined once it is gone. */
+export function remoteEndpoint(socket: Socket): Endpoint | undefined {
+  const { remoteAddress, remotePort } = socket;
+  if (remoteAddress === undefined || remotePort === undefined) return undefined;
+  return { host: unmappedIp(remoteAddress), port: remotePort };
+}
+
+/** The near end of a connected socket, canonical, or undefined once it is gone. */
+export function localEndpoint(socket: Socket): Endpoint | undefined {
+  const { localAddress, localPort } = socket;
+  if (localAddress === undefined || localPort === undefined) return undefined;
+  return { host: unmappedIp(localAddress), port: localPort };
+}
