@@ -4,7 +4,7 @@
 // a network that it does not share with the one who asks.
 import { type Endpoint, toEndpoint } from '../net/endpoint.js';
 import type { LocalAddress } from '../net/interfaces.js';
-import { familyOf, inSamePrefix, ipScope } from '../net/ip-scope.js';
+import { inSamePrefix, ipScope } from '../net/ip-scope.js';
 
 /** What a node knows about its own place. */
 export interface Vantage {
@@ -64,8 +64,8 @@ export interface Requester {
 }
 
 /**
- * An endpoint that a peer asks us to dial. It must be where the server saw that peer come from, or be on a
- * network that we share with it: an endpoint of a third party fits neither.
+ * An endpoint that a peer asks us to dial. It must be exactly where the server saw that peer come from, so an
+ * endpoint of a third party never passes; not even one in our own network, which a neighbour might name.
  */
 export function dialOnStrangersWord(endpoint: Endpoint, vantage: Vantage, who: Requester): DialVerdict {
   if (!isCanonical(endpoint)) return { refused: 'it is not a canonical IP address and port' };
@@ -82,18 +82,14 @@ export function dialOnStrangersWord(endpoint: Endpoint, vantage: Vantage, who: R
     return { refused: 'it is an address of this machine, and that node runs on another' };
   }
   if (who.seenFrom === undefined) return { refused: 'nobody vouches for where the request came from' };
-  if (scope === 'global') {
-    return sameHost(host, who.seenFrom) ? { near: 'world' } : { refused: 'the request came from elsewhere' };
-  }
-  // A private address: only within our own network, and only for one who is seen to be inside it as well.
-  const together = who.seenFrom === who.seenAs || host === who.seenFrom;
-  if (together && onLink(host, vantage.local)) return { near: 'same-network' };
-  return { refused: 'it is a private address of a network that this node does not share with the requester' };
-}
-
-/** The same host as far as an address can tell: equal, or for IPv6 in one /64 (privacy addresses change). */
-function sameHost(a: string, b: string): boolean {
-  return a === b || (familyOf(a) === 6 && inSamePrefix(a, b, 64));
+  if (host !== who.seenFrom) return { refused: 'the request came from elsewhere' };
+  if (scope === 'global') return { near: 'world' };
+  if (onLink(host, vantage.local)) return { near: 'same-network' };
+  // a private network larger than one link: the server is inside it, and sees us inside it as well
+  const within = who.seenAs !== undefined && ipScope(who.seenAs) === scope;
+  return within
+    ? { near: 'same-network' }
+    : { refused: 'it is on a private network that this node is not on' };
 }
 
 function isCanonical({ host, port }: Endpoint): boolean {
