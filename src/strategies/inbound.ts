@@ -121,7 +121,7 @@ export class Inbound implements AsyncDisposable {
     const link: Link = { secured, local, remote, nominate: async () => accept(secured) };
     if (hello.purpose === 'dial-back') {
       const expected = this.#expected.get(hello.attempt);
-      if (expected?.peer !== secured.peer) return refuse(secured, 'nobody waits for this dial-back');
+      if (!expected || expected.peer !== secured.peer) return refuse(secured, 'nobody waits for this dial-back');
       return expected.arrived(link);
     }
     if (!(await admit(secured.peer))) return refuse(secured, 'this node does not admit you');
