@@ -19,8 +19,8 @@ import {
   type ResolvedNodeOptions,
   resolveOptions,
 } from './options.js';
-import { type MessageHandler, MessageHandlers } from './pipe/message-handlers.js';
-import { Pipe } from './pipe/pipe.js';
+import { MessageHandlers } from './pipe/message-handlers.js';
+import { type MessageHandler, Pipe } from './pipe/pipe.js';
 import type { AttemptChannel } from './signalling/channel.js';
 import { createSignalling, type Signalling } from './signalling/signalling.js';
 import { connectBy } from './strategies/connector.js';
@@ -63,7 +63,7 @@ export class Node implements AsyncDisposable {
   readonly #identity: Identity;
   readonly #options: ResolvedNodeOptions;
   readonly #scope: Scope;
-  readonly #handlers = new MessageHandlers();
+  readonly #handlers = new MessageHandlers<Pipe>();
   readonly #pipeHandlers = new Set<PipeHandler>();
   readonly #pipes = new Set<Pipe>();
   #inbound!: Inbound;
@@ -234,15 +234,19 @@ export class Node implements AsyncDisposable {
         return view;
       },
       release: (winner?: StrategyName): void => {
-        if (!view) return;
-        const used = view;
-        if (winner !== undefined && winner !== 'direct') return used[Symbol.dispose]();
-        void used
-          .send({ type: 'cancel' }, { signal: this.#scope.signal })
-          .catch(() => {})
-          .finally(() => used[Symbol.dispose]());
+        if (view) void this.#endAttempt(view, winner !== undefined && winner !== 'direct');
       },
     };
+  }
+
+  async #endAttempt(view: AttemptChannel, peerKnows: boolean): Promise<void> {
+    try {
+      if (!peerKnows) await view.send({ type: 'cancel' }, { signal: this.#scope.signal });
+    } catch {
+      // the peer's own budget will end it
+    } finally {
+      view[Symbol.dispose]();
+    }
   }
 
   #respondToRequests(): void {
@@ -275,13 +279,12 @@ export class Node implements AsyncDisposable {
     link: Link,
     strategy: StrategyName,
     direction: 'outbound' | 'inbound',
-    attempts: readonly AttemptOutcome[] = [],
+    attempts?: readonly AttemptOutcome[],
   ): Pipe {
     const { heartbeatMs, deadMs, queueBytes, queueMessages } = this.#options;
     const pipe = new Pipe(link.secured, {
       direction,
-      route: { strategy, local: link.local, remote: link.remote },
-      attempts,
+      route: { strategy, local: link.local, remote: link.remote, attempts },
       nodeHandlers: this.#handlers,
       onError: error => this.#report(error),
       queue: { maxBytes: queueBytes, maxMessages: queueMessages },

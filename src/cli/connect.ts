@@ -2,7 +2,6 @@
 import { createInterface } from 'node:readline';
 import { type Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
-import type { AttemptOutcome } from '../errors.js';
 import type { Pipe } from '../pipe/pipe.js';
 import { STRATEGY_NAMES, type StrategyName } from '../strategies/strategy.js';
 import { type NodeFlags, nodeFlags, nodeOptions } from './node-flags.js';
@@ -78,9 +77,7 @@ export async function connectTo(
     });
     const readyMs = Math.round(performance.now() - began);
     output.note(pc.dim(`connecting to ${address.id.slice(0, 8)}… (ready after ${readyMs} ms)`));
-    const attempts: AttemptOutcome[] = [];
     node.events.on('attempt', outcome => {
-      attempts.push(outcome);
       output.note(attemptLine(outcome));
     });
     const started = performance.now();
@@ -99,7 +96,7 @@ export async function connectTo(
       readyMs,
       local,
       remote,
-      attempts: pipe.attempts,
+      attempts: pipe.route.attempts,
     });
     output.note(pc.green(`connected by ${strategy} in ${ms} ms`));
     return {

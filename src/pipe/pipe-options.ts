@@ -10,6 +10,8 @@ export interface Route {
   readonly strategy: AttemptOutcome['strategy'];
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** At the node that called `connect`: every strategy and how it ended, in the order tried. */
+  readonly attempts?: readonly AttemptOutcome[] | undefined;
 }
 
 export interface PipeOptions<Via> {

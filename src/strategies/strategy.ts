@@ -26,8 +26,8 @@ export interface Assessment {
 /** A connection on which both identities are proved, and which may become the pipe. */
 export interface Link {
   readonly secured: Secured;
-  readonly local: Endpoint | undefined;
-  readonly remote: Endpoint | undefined;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
   /** Makes it the one connection of the attempt. @throws WayleaveError `refused` when the peer says no. */
   nominate(signal: AbortSignal): Promise<void>;
 }
