@@ -1,7 +1,9 @@
 // `wayleave server`: the signalling server as a command. Runs until told to stop; SIGTERM lets its clients leave.
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
+import type { Listening } from '../../signalling-server/index.js';
 import { WayleaveError } from '../errors.js';
+import { EXIT, type Output, runCommand } from './output.js';
 
 interface Flags {
   host?: string;
@@ -41,25 +43,14 @@ export function registerServer(program: Command): void {
     )
     .option('--log-level <level>', 'silent, error, warn, info or debug; to stderr', 'warn')
     .option('--json', 'one JSON object a line on stdout')
-    .action(async (flags: Flags) => {
-      try {
-        await run(flags);
-      } catch (error) {
-        if (!(error instanceof WayleaveError)) throw error;
-        const { code, message } = error;
-        if (flags.json) print(JSON.stringify({ event: 'failed', code, message }));
-        process.stderr.write(`wayleave server: ${message}\n`);
-        process.exitCode = code === 'bad-option' ? 2 : 1;
-      }
-    });
+    .action((flags: Flags) => runCommand(flags, (output, signal) => run(flags, output, signal)));
 }
 
-async function run(flags: Flags): Promise<void> {
+async function run(flags: Flags, output: Output, signal: AbortSignal): Promise<number> {
   const { host, port, publicHost, stun, connectionsPerIp, messagesPerSecond, logLevel } = flags;
   const tls = await readTls(flags);
-  const stopped = stopRequest();
   const { createServer } = await import('../../signalling-server/index.js');
-  await using server = await createServer({
+  const server = await createServer({
     port,
     logLevel,
     ...(host !== undefined && { host }),
@@ -69,24 +60,28 @@ async function run(flags: Flags): Promise<void> {
     ...(connectionsPerIp !== undefined && { connectionsPerIp }),
     ...(messagesPerSecond !== undefined && { messagesPerSecond, messageBurst: 2 * messagesPerSecond }),
   });
-  const { listening } = server;
-  if (flags.json) print(JSON.stringify({ event: 'listening', ...listening }));
-  else {
-    print(`Signalling server at ${listening.signalling}`);
-    if (listening.stun.length > 0) print(`STUN     ${listening.stun.join('  ')}`);
-    if (listening.turn.length > 0) print(`TURN     ${listening.turn.join('  ')}`);
-    print(`Health   ${listening.health}`);
-    print(`Metrics  ${listening.metrics}`);
-    print('');
-    print('On each machine that takes part, run:');
-    print(`  wayleave node --server ${listening.signalling}`);
-    print('');
-    print('Ctrl-C stops it.');
-  }
-  const signal = await stopped;
+  output.result({ event: 'listening', ...server.listening }, forPeople(server.listening));
+  if (!signal.aborted)
+    await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }));
   await server.close();
-  if (flags.json) print(JSON.stringify({ event: 'closed', signal }));
-  process.exitCode = signal === 'SIGINT' ? 130 : 0;
+  output.result({ event: 'closed' });
+  return EXIT.done; // or what the signal says
+}
+
+function forPeople({ signalling, stun, turn, metrics, health }: Listening): string {
+  const rows = [
+    `Signalling server at ${signalling}`,
+    ...(stun.length > 0 ? [`STUN     ${stun.join('  ')}`] : []),
+    ...(turn.length > 0 ? [`TURN     ${turn.join('  ')}`] : []),
+    `Health   ${health}`,
+    `Metrics  ${metrics}`,
+    '',
+    'On each machine that takes part, run:',
+    `  wayleave node --server ${signalling}`,
+    '',
+    'Ctrl-C stops it.',
+  ];
+  return rows.join('\n');
 }
 
 async function readTls({ tlsCert, tlsKey }: Flags): Promise<{ cert: string; key: string } | undefined> {
@@ -99,21 +94,4 @@ async function readTls({ tlsCert, tlsKey }: Flags): Promise<{ cert: string; key:
       throw new WayleaveError('listen-failed', `cannot read ${path}: ${cause.code}`, { cause });
     });
   return { cert: await read(tlsCert), key: await read(tlsKey) };
-}
-
-/** The first signal that asks to stop. A second one is not caught: it ends the process at once. */
-function stopRequest(): Promise<NodeJS.Signals> {
-  return new Promise(resolve => {
-    const stop = (signal: NodeJS.Signals) => {
-      process.off('SIGINT', stop);
-      process.off('SIGTERM', stop);
-      resolve(signal);
-    };
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
-  });
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -86,7 +86,7 @@ export interface Delivery {
 }
 
 /** Something that arrived and was dropped. */
-export interface Ignored {
+export type Ignored = {
   readonly reason:
     | 'not-for-us' // cannot be opened, or is not signed by whom it says: forged, altered or misdirected
     | 'malformed'
@@ -99,7 +99,7 @@ export interface Ignored {
   /** Who signed it, where that is proved. */
   readonly from?: NodeId;
   readonly detail?: string;
-}
+};
 
 /** What happens in signalling, for logs and counters. No keys, no contents. */
 export type SignallingEvent =

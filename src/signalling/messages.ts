@@ -30,7 +30,13 @@ export const MESSAGES = {
 };
 
 export type MessageType = keyof typeof MESSAGES;
-type Bodies = { [Type in MessageType]: { type: Type } & z.output<(typeof MESSAGES)[Type]['schema']> };
+type Fields<Type extends MessageType> = z.output<(typeof MESSAGES)[Type]['schema']>;
+type Bodies = {
+  // zod infers an empty object as one that allows no key, `type` included
+  [Type in MessageType]: Fields<Type> extends Record<string, never>
+    ? { type: Type }
+    : { type: Type } & Fields<Type>;
+};
 /** What one node says to another: one message type, or any. */
 export type PeerMessage<Type extends MessageType = MessageType> = Bodies[Type];
 
