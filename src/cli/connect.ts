@@ -48,7 +48,7 @@ Servers named in the address are used as well, so --server is needed only for an
 async function run(text: string, flags: Flags, output: Output, signal: AbortSignal): Promise<number> {
   await using connected = await connectTo(text, flags, output, signal);
   const { pipe } = connected;
-  if (flags.message === undefined) return converse(pipe, output, signal);
+  if (flags.message === undefined) return await converse(pipe, output, signal);
   await pipe.send(flags.message);
   const answer = await pipe.recv({ timeoutMs: flags.timeout * 1000, signal });
   output.result({ event: 'message', data: answer.toString() }, answer.toString());
