@@ -189,9 +189,13 @@ describe('what goes wrong', () => {
     expect(code).toBe(1);
     expect(events[0]).toMatchObject({
       event: 'failed',
-      code: 'connect-failed',
-      attempts: [{ strategy: 'direct', outcome: 'skipped' }, { outcome: 'skipped' }],
+      code: 'wrong-identity',
+      attempts: [
+        { strategy: 'direct', outcome: 'failed', reason: 'wrong-identity' },
+        { strategy: 'reverse', outcome: 'skipped', reason: 'no-signalling' },
+      ],
     });
+    expect(node.events.map(({ event }) => event)).toEqual(['listening']);
   });
 
   it.each([
