@@ -1,5 +1,5 @@
 // Worlds: what they are made of reaches what it should, they build fast enough, and they end without a trace.
-import { expect, test } from 'vitest';
+import { test } from 'vitest';
 import { requirement } from '../requirements.js';
 import { createWorld } from './world.js';
 
