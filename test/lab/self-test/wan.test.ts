@@ -52,7 +52,7 @@ describeLab('the WAN, measured from inside', () => {
       expect(received).toHaveLength(40);
       const best = Math.min(...timesMs); // the others share the machine with whatever else runs
       expect(best).toBeGreaterThanOrEqual(2 * oneWayMs - 0.2);
-      expect(best).toBeLessThan(2 * oneWayMs + 2);
+      expect(best).toBeLessThan(2 * oneWayMs + 5);
     });
   }
 
