@@ -10,9 +10,12 @@ import { dialTcp, listenTcp, remoteEndpoint } from '../net/sockets.js';
 import { mappedAddress, successOf } from '../stun/client.js';
 import { StreamStunClient } from '../stun/stream-client.js';
 import { Findings, type GatherTask, orNothing, type Site, type StunServer, siteOf } from './findings.js';
+import { portPattern } from './port-pattern.js';
 import type { FilteringSample, MappingSample, Samples } from './samples.js';
 
 const MAX_SERVERS = 4;
+/** Three fresh local ports and one more destination. */
+const EARLY_SAMPLES = 4;
 /** The kernel repeats a lost SYN after 1 s only; until then another local port is tried as often as this. */
 const REDIAL_EVERY_MS = 300;
 const MAX_DIALS = 8;
@@ -53,7 +56,11 @@ export async function gatherTcp(task: GatherTask, clock: Clock): Promise<Samples
   for (const corner of [otherPort, otherAddress]) {
     if (corner) note(await dialFrom(first.local.port, corner, path));
   }
-  note(await dialFresh(first.server, path));
+  // What preserves ports, or gives each destination its own, has shown enough by now.
+  const early = await Promise.all(asked.slice(0, EARLY_SAMPLES));
+  if (portPattern(early.filter(sample => sample !== undefined)).pattern === 'unknown') {
+    note(await dialFresh(first.server, path));
+  }
   found.mapping.push(...(await Promise.all(asked)).filter(sample => sample !== undefined));
   await filtering;
   return found.samples();
