@@ -28,7 +28,8 @@ export class PcpClient implements MappingClient {
   readonly #path: GatewayPath;
   readonly #nonce = Uint8Array.from(randomBytes(PCP_NONCE_LENGTH));
   readonly #epoch = new EpochWatch('pcp');
-  #open: { internalPort: number; response: MapResponse } | undefined;
+  /** What was asked for, and what came: an aborted request may have made a mapping all the same. */
+  #open: { internalPort: number; response?: MapResponse } | undefined;
 
   constructor(path: GatewayPath) {
     this.#path = path;
@@ -39,13 +40,11 @@ export class PcpClient implements MappingClient {
   }
 
   async open(request: MappingRequest, signal: AbortSignal): Promise<GrantedMapping> {
-    const response = await this.#map(
-      request.internalPort,
-      request.externalPort,
-      request.lifetimeSeconds,
-      signal,
-    );
-    this.#open = { internalPort: request.internalPort, response };
+    const { internalPort, externalPort, lifetimeSeconds } = request;
+    const suggested = this.#open?.response?.externalAddress;
+    this.#open ??= { internalPort };
+    const response = await this.#map(internalPort, externalPort, lifetimeSeconds, signal, suggested);
+    this.#open = { internalPort, response };
     const external = toEndpoint(response.externalAddress, response.externalPort);
     if (!external || response.lifetimeSeconds === 0)
       throw unusableGrant(this.protocol, response.externalAddress, response.externalPort);
@@ -60,7 +59,7 @@ export class PcpClient implements MappingClient {
     if (!this.#open) return;
     const { internalPort, response } = this.#open;
     this.#open = undefined;
-    await this.#map(internalPort, response.externalPort, 0, signal, response.externalAddress);
+    await this.#map(internalPort, response?.externalPort ?? 0, 0, signal, response?.externalAddress);
   }
 
   /** An ANNOUNCE that is refused still shows that PCP is spoken, and carries the epoch. */
@@ -80,7 +79,7 @@ export class PcpClient implements MappingClient {
     externalPort: number,
     lifetimeSeconds: number,
     signal: AbortSignal,
-    externalAddress = this.#open?.response.externalAddress,
+    externalAddress: string | undefined,
   ): Promise<MapResponse> {
     const nonce = this.#nonce;
     const request = encodePcpMapRequest({

@@ -19,7 +19,9 @@ import { callAction, readServices } from './upnp-control.js';
 import { CONNECTION_SERVICES, type UpnpService } from './upnp-description.js';
 
 /** Who holds an external port, as far as the gateway tells. */
-type Holder = 'nobody' | 'us' | 'another';
+type Holder = 'nobody' | 'us' | 'another' | 'not told';
+
+const NO_SUCH_ENTRY = 714;
 
 export class UpnpIgdClient implements MappingClient {
   readonly protocol = 'upnp-igd';
@@ -45,10 +47,12 @@ export class UpnpIgdClient implements MappingClient {
       // Gateways differ in whether they let one client overwrite another: never ask for a port that is taken.
       if ((await this.#holderOf(service, attempt.externalPort, internalPort, signal)) === 'another')
         attempt = { ...attempt, externalPort: anotherPort(this.#random()) };
+      // Noted before it is asked for: an aborted request may have made a mapping all the same.
+      this.#open = { internalPort, ...attempt };
       try {
         const externalPort = await this.#add(service, attempt, request, signal);
         const external = toEndpoint(address, externalPort);
-        this.#open = { internalPort, externalPort, leaseSeconds: attempt.leaseSeconds };
+        this.#open = { ...attempt, internalPort, externalPort };
         if (!external) throw unusableGrant(this.protocol, address, externalPort);
         return { external, lifetimeSeconds: attempt.leaseSeconds };
       } catch (error) {
@@ -71,7 +75,7 @@ export class UpnpIgdClient implements MappingClient {
       if ((await this.#externalAddress(connected.service, signal)) !== connected.address)
         return this.#forget();
       const holder = await this.#holderOf(connected.service, externalPort, internalPort, signal);
-      return holder === 'us' ? 'steady' : this.#forget();
+      return holder === 'us' || holder === 'not told' ? 'steady' : this.#forget();
     } catch (error) {
       if (signal.aborted) throw error;
       this.#connected = undefined;
@@ -85,7 +89,7 @@ export class UpnpIgdClient implements MappingClient {
     const open = this.#open;
     if (!service || !open) return;
     this.#open = undefined;
-    if ((await this.#holderOf(service, open.externalPort, open.internalPort, signal)) !== 'us') return;
+    if ((await this.#holderOf(service, open.externalPort, open.internalPort, signal)) === 'another') return;
     await callAction(this.#path, service, 'DeletePortMapping', keyOf(open.externalPort), signal);
   }
 
@@ -144,7 +148,7 @@ export class UpnpIgdClient implements MappingClient {
     return Number(results('NewReservedPort'));
   }
 
-  /** Any error (714 no such mapping, 606 not told, 401 not offered) leaves it to AddPortMapping to object. */
+  /** Some gateways do not offer this action (401), or not to everybody (606). */
   async #holderOf(
     service: UpnpService,
     externalPort: number,
@@ -159,8 +163,8 @@ export class UpnpIgdClient implements MappingClient {
         Number(entry('NewInternalPort')) === internalPort;
       return ours ? 'us' : 'another';
     } catch (error) {
-      if (error instanceof GatewayRefusal) return 'nobody';
-      throw error;
+      if (!(error instanceof GatewayRefusal)) throw error;
+      return error.number === NO_SUCH_ENTRY ? 'nobody' : 'not told';
     }
   }
 }
