@@ -35,6 +35,8 @@ export interface PortMapperSettings {
   readonly clock?: Clock | undefined;
   /** Default: the next hop of the default route on the interface that owns `localAddress`. */
   readonly gateway?: Gateway | undefined;
+  /** Default: sockets that hear the gateway's announcements. */
+  readonly listen?: typeof listenForAnnouncements | undefined;
   /** Default: a client for each allowed protocol that the address family has. */
   readonly clientsFor?:
     | ((path: GatewayPath, allowed: readonly PortMappingProtocol[]) => MappingClient[])
@@ -119,7 +121,7 @@ class GatewayPortMapper implements PortMapper {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { localAddress, options } = this.#settings;
+    const { localAddress, options, listen = listenForAnnouncements } = this.#settings;
     if (!options.enabled) return;
     if (!canBeMapped(localAddress)) return this.#unavailable('the address is of no use beyond the gateway');
     let wish = options.externalPort ?? this.#settings.internalPort;
@@ -128,7 +130,7 @@ class GatewayPortMapper implements PortMapper {
       const path = await this.#findPath(signal);
       if (path) {
         // Announcements are heard while a gateway is looked for, too: one that wakes up is asked at once.
-        await using _ears = await listenForAnnouncements(path, ring => this.#doorbell.ring(ring));
+        await using _ears = await listen(path, ring => this.#doorbell.ring(ring));
         const held = await this.#acquire(path, wish, signal);
         if (held) {
           [failures, hadMapping, wish] = [0, true, held.mapping.external.port];
@@ -137,7 +139,8 @@ class GatewayPortMapper implements PortMapper {
         }
         this.#set(undefined);
         this.#firstRound.abort();
-        await this.#doorbell.wait(this.#clock, retryAfterMs(++failures, hadMapping), signal);
+        const heard = await this.#doorbell.wait(this.#clock, retryAfterMs(++failures, hadMapping), signal);
+        if (heard) await this.#clock.sleep(SETTLE_MS, signal);
       } else {
         this.#set(undefined);
         this.#firstRound.abort();
