@@ -36,6 +36,7 @@ export async function exchangeDatagrams<T>(
   const stop = (reason: unknown) => finished.abort(reason);
   const onAbort = () => stop(abortError(signal));
   signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort(); // while the socket was bound
   let answer: { value: T } | undefined;
   const noAnswer = (why: string) =>
     new WayleaveError('no-answer', `the gateway ${gateway.address} did not answer: ${why}`);

@@ -52,7 +52,8 @@ export function encodeNatPmpMapRequest(request: NatPmpMapRequest): Buffer {
 export function decodeNatPmpResponse(bytes: Uint8Array): NatPmpResponse {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.length < 2) throw new DecodeError('length', `${view.length} bytes are no NAT-PMP message`);
-  if (view[0] !== 0) throw new DecodeError('version', `${view[0]} instead of 0`);
+  if (view[0] === 1 || view[0] === 2) throw new DecodeError('version', `${view[0]} instead of 0`);
+  if (view[0] !== 0) throw new DecodeError('start', 'no NAT-PMP message');
   if (view.length < 8) throw new DecodeError('length', `${view.length} bytes`);
   const header = { resultCode: view.readUInt16BE(2), epochSeconds: view.readUInt32BE(4) };
   const succeeded = header.resultCode === 0;

@@ -93,7 +93,8 @@ export function encodePcpMapRequest(request: PcpMapRequest): Buffer {
 export function decodePcpResponse(bytes: Uint8Array): PcpResponse {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.length < 2) throw new DecodeError('length', `${view.length} bytes are no PCP message`);
-  if (view[0] !== PCP_VERSION) throw new DecodeError('version', `${view[0]} instead of ${PCP_VERSION}`);
+  if (view[0]! < PCP_VERSION) throw new DecodeError('version', `${view[0]} instead of ${PCP_VERSION}`);
+  if (view[0]! > PCP_VERSION) throw new DecodeError('start', 'no PCP message');
   if (view.length < HEADER_LENGTH || view.length > MAX_LENGTH || view.length % 4 !== 0)
     throw new DecodeError('length', `${view.length} bytes`);
   if ((view[1]! & RESPONSE_BIT) === 0) throw new DecodeError('opcode', 'a request, not a response');

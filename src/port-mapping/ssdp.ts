@@ -38,6 +38,7 @@ export async function searchGateway(path: GatewayPath, signal: AbortSignal): Pro
   const finished = new AbortController();
   const onAbort = () => finished.abort(abortError(signal));
   signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort(); // while the socket was bound
   let found: GatewayUrl | undefined;
   socket.on('message', (datagram, sender) => {
     found ??= acceptAnswer(datagram, unmappedIp(sender.address), path);
