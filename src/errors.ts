@@ -162,6 +162,8 @@ export interface AttemptOutcome {
   reason: string;
   /** From this strategy's start to its end, in milliseconds; 0 when skipped. */
   ms: number;
+  /** What exactly happened, for people. */
+  detail?: string;
 }
 
 /** No strategy won; `attempts` says for each why not. */
