@@ -1,13 +1,13 @@
 // The port mapper: asks the gateway for a way in, proves it, keeps it while the node lives and takes it back
 // at the end. All of it in the background: a gateway that is silent costs nobody anything.
 import { abortError } from '../errors.js';
+import { publish } from '../events.js';
 import { type Clock, systemClock } from '../net/clock.js';
 import { familyOf, ipScope } from '../net/ip-scope.js';
 import { Scope } from '../net/scope.js';
 import { type Announcement, listenForAnnouncements } from './announcements.js';
 import { detectedClients } from './detection.js';
 import { Doorbell } from './doorbell.js';
-import { publish } from './events.js';
 import { findGateway, type Gateway } from './gateway.js';
 import {
   CHECK_EVERY_MS,

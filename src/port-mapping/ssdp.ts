@@ -3,11 +3,11 @@
 // Answers that do not come from the gateway, or point elsewhere, are reported and ignored.
 import type { Socket as UdpSocket } from 'node:dgram';
 import { abortError, WayleaveError } from '../errors.js';
+import { publish } from '../events.js';
 import { familyOf, unmappedIp } from '../net/ip-scope.js';
 import { bindUdp } from '../net/sockets.js';
 import { gatewayHost } from './datagram-exchange.js';
 import { type GatewayUrl, gatewayUrl } from './description-location.js';
-import { publish } from './events.js';
 import { owningInterface } from './gateway.js';
 import type { GatewayPath } from './mapping-protocol.js';
 import {

@@ -40,21 +40,25 @@ export class ManualClock implements Clock {
     });
   }
 
-  deadline(ms: number, parent?: AbortSignal): Deadline {
+  deadline(
+    ms: number,
+    parents: AbortSignal | readonly (AbortSignal | undefined)[] = [],
+    expired = () => new WayleaveError('timeout', `no result within ${ms} ms`),
+  ): Deadline {
     const controller = new AbortController();
-    const cancel = this.#set(ms, () =>
-      controller.abort(new WayleaveError('timeout', `no result in ${ms} ms`)),
-    );
-    const onAbort = () => controller.abort(parent!.reason);
-    if (parent?.aborted) onAbort();
-    else parent?.addEventListener('abort', onAbort, { once: true });
-    return {
-      signal: controller.signal,
-      [Symbol.dispose]() {
-        cancel();
-        parent?.removeEventListener('abort', onAbort);
-      },
+    const cancel = this.#set(ms, () => controller.abort(expired()));
+    const linked = [parents].flat().filter(parent => parent !== undefined);
+    const release = () => {
+      cancel();
+      for (const parent of linked) parent.removeEventListener('abort', onAbort);
     };
+    const onAbort = () => {
+      release();
+      controller.abort(linked.find(parent => parent.aborted)?.reason);
+    };
+    for (const parent of linked) parent.addEventListener('abort', onAbort, { once: true });
+    if (linked.some(parent => parent.aborted)) onAbort();
+    return { signal: controller.signal, [Symbol.dispose]: release };
   }
 
   /** Lets time pass, timer by timer, and what each sets off run. */
