@@ -2,6 +2,7 @@
 // connection with its own name, keeps a mapping for that port and prints what happens to it as JSON lines.
 // SIGTERM closes it properly; SIGKILL leaves its mapping to the lease.
 import { subscribe } from 'node:diagnostics_channel';
+import type { Endpoint } from '../../../src/net/endpoint.js';
 import { dialTcp, listenTcp } from '../../../src/net/sockets.js';
 import { createPortMapper } from '../../../src/port-mapping/mapper.js';
 import { portMappingOptionsSchema } from '../../../src/port-mapping/port-mapping.js';
@@ -11,10 +12,8 @@ export interface MapperProcessSettings {
   localAddress: string;
   internalPort: number;
   options?: Record<string, unknown>;
-  /** Prove by dialling the external endpoint from here: works where the gateway hairpins. */
-  proveByHairpin?: boolean;
-  /** The verdict of the proof, without trying. */
-  verdict?: boolean;
+  /** Who dials back from outside to prove the mapping. Default: nobody. */
+  dialBack?: { host: string; port: number };
 }
 
 const say = (event: string, fields: object = {}) =>
@@ -24,16 +23,18 @@ for (const name of ['opened', 'renewed', 'lost', 'removed', 'failed', 'ignored',
   subscribe(`wayleave:port-mapping-${name}`, message => say(name, message as object));
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as MapperProcessSettings;
-const { name, localAddress, internalPort } = settings;
+const { name, localAddress, internalPort, dialBack } = settings;
 const listener = await listenTcp({ host: localAddress, port: internalPort }, socket => {
   socket.on('error', () => {});
   socket.end(`${name}\n`);
 });
 
-async function proveByHairpin(remote: { host: string; port: number }, signal: AbortSignal): Promise<boolean> {
+async function proveByDialBack(remote: Endpoint, external: Endpoint, signal: AbortSignal): Promise<boolean> {
   const socket = await dialTcp({ remote, signal });
-  socket.destroy();
-  return true;
+  socket.end(`${external.host} ${external.port}\n`);
+  let answer = '';
+  for await (const chunk of socket) answer += chunk;
+  return answer === 'reached';
 }
 
 const startedAtMs = performance.now();
@@ -42,12 +43,7 @@ const mapper = createPortMapper({
   internalPort,
   options: portMappingOptionsSchema.parse(settings.options ?? {}),
   onChange: mapping => say('mapping', { mapping: mapping ?? null, ms: performance.now() - startedAtMs }),
-  prove:
-    settings.verdict !== undefined
-      ? async () => settings.verdict
-      : settings.proveByHairpin
-        ? proveByHairpin
-        : undefined,
+  prove: dialBack && ((external, signal) => proveByDialBack(dialBack, external, signal)),
 });
 void mapper.ready().then(() => say('ready', { ms: performance.now() - startedAtMs }));
 
