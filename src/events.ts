@@ -16,6 +16,11 @@ export const EVENTS = {
   'inbound-rejected': 'A connection to our port did not get through; remote, code.',
   'pipe-opened': 'A pipe is open; peer, strategy, direction.',
   'pipe-closed': 'A pipe has closed; peer, code, by.',
+  'signalling-registered': 'A signalling server has registered this node; url.',
+  'signalling-lost': 'The connection to a signalling server ended, another is on its way; url, reason.',
+  'signalling-unreachable': 'A signalling server could not be reached or registered with; url, reason.',
+  'signalling-goodbye': 'A signalling server is about to close; url, reason.',
+  'signalling-ignored': 'Something that came through signalling was dropped; url, reason, from, detail.',
   'handler-failed': 'A message handler of the application threw; peer.',
 } as const;
 
