@@ -15,14 +15,16 @@ export interface PingOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+type Send = (kind: FrameKind, payload: Uint8Array, signal?: AbortSignal) => Promise<void>;
+
 export class Pings {
-  readonly #send: (kind: FrameKind, payload: Uint8Array) => Promise<void>;
+  readonly #send: Send;
   /** By the payload, which no peer can guess: an answer cannot be given before the question. */
   readonly #underWay = new Map<string, () => void>();
   readonly #ended = new AbortController();
   #owedPongs = 0;
 
-  constructor(send: (kind: FrameKind, payload: Uint8Array) => Promise<void>) {
+  constructor(send: Send) {
     this.#send = send;
   }
 
@@ -41,7 +43,7 @@ export class Pings {
         if (deadline.signal.aborted) return onAbort();
         deadline.signal.addEventListener('abort', onAbort, { once: true });
         this.#underWay.set(key, resolve);
-        this.#send(KIND.ping, payload).catch(reject);
+        this.#send(KIND.ping, payload, deadline.signal).catch(reject);
       });
       return performance.now() - beganAt;
     } finally {
@@ -49,19 +51,20 @@ export class Pings {
     }
   }
 
-  /** The peer's ping came: sends it back, unless more wait for the network already than anybody honest asks. */
-  answer(payload: Buffer): void {
+  /** A ping came, to be answered, or the pong of one of ours. */
+  take(kind: typeof KIND.ping | typeof KIND.pong, payload: Buffer): void {
+    if (kind === KIND.ping) this.#answer(payload);
+    else this.#underWay.get(payload.toString('latin1'))?.(); // nobody waits for a late one any more
+  }
+
+  /** Sends the peer's ping back, unless more wait for the network already than anybody honest asks. */
+  #answer(payload: Buffer): void {
     if (this.#owedPongs >= MAX_PINGS_UNDER_WAY) return;
     this.#owedPongs++;
     const sent = () => {
       this.#owedPongs--;
     };
     this.#send(KIND.pong, Buffer.from(payload)).then(sent, sent);
-  }
-
-  /** A pong came; one that nobody waits for (any more) is passed over. */
-  answered(payload: Buffer): void {
-    this.#underWay.get(payload.toString('latin1'))?.();
   }
 
   /** The pipe has ended: whoever waits meets `error`. */

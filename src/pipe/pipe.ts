@@ -15,7 +15,7 @@ import type { QueueLimits, RecvOptions } from './message-queue.js';
 import { DRAIN_MS } from './opening.js';
 import { Outbox } from './outbox.js';
 import { type PingOptions, Pings } from './pings.js';
-import { bytesOf, type PipeOptions, type Route, type Sendable } from './pipe-options.js';
+import { bytesOf, type PipeOptions, type Route, type Sendable, warn } from './pipe-options.js';
 
 const opened = channel('wayleave:pipe-opened');
 const ended = channel('wayleave:pipe-closed');
@@ -66,7 +66,7 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
     this.#inbox = new Inbox(this, client, { nodeHandlers, queue, onError, onSpace: () => this.#pump() });
     this.#outbox = new Outbox(socket, () => this.#liveness.wrote(performance.now()));
     this.#liveness = new Liveness(performance.now(), heartbeatMs, deadMs);
-    this.#pings = new Pings((kind, payload) => this.#outbox.send(kind, payload));
+    this.#pings = new Pings((kind, payload, signal) => this.#outbox.send(kind, payload, signal));
     socket.once('error', (error: NodeJS.ErrnoException) => this.#lose(error.code ?? error.message));
     socket.once('close', () => this.#finish());
     this.#publish(opened);
@@ -193,18 +193,13 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
       throw new WayleaveError('protocol-error', `a frame of kind ${kind} out of place`);
     }
     if (kind === KIND.accept) this.#secured.awaitingAccept = false;
-    if (kind === KIND.ping) this.#pings.answer(payload);
-    if (kind === KIND.pong) this.#pings.answered(payload);
+    if (kind === KIND.ping || kind === KIND.pong) this.#pings.take(kind, payload);
     if (kind === KIND.message || kind === KIND.end) {
       if (this.#peerEnded) throw new WayleaveError('protocol-error', 'a message after the end');
       if (kind === KIND.message) this.#inbox.deliver(payload);
-      else this.#endInbox();
+      else this.#inbox.end(new WayleaveError('closed', 'the peer has ended its side'));
+      this.#peerEnded = kind === KIND.end;
     }
-  }
-
-  #endInbox(): void {
-    this.#peerEnded = true;
-    this.#inbox.end(new WayleaveError('closed', 'the peer has ended its side'));
   }
 
   #read(reads: boolean): void {
@@ -299,8 +294,4 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
     const { peer, direction, route } = this;
     event.publish({ attempt: this.#attempt, peer, direction, strategy: route.strategy, ...this.#reason });
   }
-}
-
-function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error));
 }
