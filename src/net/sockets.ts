@@ -132,3 +132,14 @@ export function localEndpoint(socket: Socket): Endpoint | undefined {
   if (localAddress === undefined || localPort === undefined) return undefined;
   return { host: unmappedIp(localAddress), port: localPort };
 }
+
+/**
+ * Both ends of a connected socket, to be asked at once when it connects.
+ * @throws WayleaveError `connection-lost` when it is already gone.
+ */
+export function endsOf(socket: Socket): { local: Endpoint; remote: Endpoint } {
+  const local = localEndpoint(socket);
+  const remote = remoteEndpoint(socket);
+  if (local && remote) return { local, remote };
+  throw new WayleaveError('connection-lost', 'the connection was gone as soon as it was made');
+}

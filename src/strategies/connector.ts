@@ -24,7 +24,9 @@ export async function connectBy(
   const { clock } = attempt;
   const outcomes = new Map<StrategyName, AttemptOutcome>();
   const record = (strategy: StrategyName, rest: Omit<AttemptOutcome, 'strategy'>) => {
-    outcomes.set(strategy, { strategy, ...rest });
+    const outcome = { strategy, ...rest };
+    outcomes.set(strategy, outcome);
+    attempt.onOutcome?.(outcome);
     publish('strategy-ended', { attempt: attempt.id, strategy, ...rest });
   };
   const failures = new Map<StrategyName, unknown>();

@@ -3,7 +3,7 @@
 
 import { WayleaveError } from '../errors.js';
 import { type Endpoint, formatEndpoint } from '../net/endpoint.js';
-import { dialTcp, localEndpoint } from '../net/sockets.js';
+import { dialTcp, endsOf } from '../net/sockets.js';
 import { secure } from '../pipe/handshake.js';
 import { type Hello, sendHello } from '../pipe/opening.js';
 import { candidates, whyNoCandidate } from './candidates.js';
@@ -55,7 +55,7 @@ export async function dialAny(
       signal,
       async start(remote, ownSignal) {
         const socket = await dialTcp({ remote, signal: ownSignal });
-        const local = localEndpoint(socket);
+        const ends = endsOf(socket);
         const secured = await secure(socket, identity, {
           role: 'client',
           expected,
@@ -64,10 +64,11 @@ export async function dialAny(
         });
         return {
           secured,
-          local,
-          remote,
-          nominate: nominating =>
-            sendHello(secured, hello, { signal: nominating, timeoutMs: handshakeTimeoutMs }),
+          ...ends,
+          nominate: nominating => {
+            const options = { signal: nominating, timeoutMs: handshakeTimeoutMs, waitForAccept: true };
+            return sendHello(secured, hello, options);
+          },
         };
       },
       discard: ({ secured }) => secured.socket.destroy(),

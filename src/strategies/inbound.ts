@@ -7,7 +7,7 @@ import { publish } from '../events.js';
 import type { Identity } from '../identity/keys.js';
 import type { NodeId } from '../identity/node-id.js';
 import { Scope } from '../net/scope.js';
-import { listenTcp, localEndpoint, remoteEndpoint, type TcpListener } from '../net/sockets.js';
+import { endsOf, listenTcp, remoteEndpoint, type TcpListener } from '../net/sockets.js';
 import { secure } from '../pipe/handshake.js';
 import { accept, receiveHello, refuse } from '../pipe/opening.js';
 import type { Link } from './strategy.js';
@@ -60,34 +60,36 @@ export class Inbound implements AsyncDisposable {
 
   /** From now on, a dial-back of this peer for this attempt is kept for whoever asks for the link. */
   expect(attempt: string, peer: NodeId): ExpectedDialBack {
-    let arrived: (link: Link) => void = () => {};
-    let waiting = true;
-    const first = new Promise<Link>(resolve => {
-      arrived = resolve;
-    });
-    const take = (link: Link) => {
-      if (waiting) arrived(link);
-      else link.secured.socket.destroy();
-      this.#expected.delete(attempt);
+    let early: Link | undefined;
+    let deliver = (link: Link) => {
+      early = link;
     };
-    this.#expected.set(attempt, { peer, arrived: take });
+    const arrived = (link: Link) => {
+      this.#expected.delete(attempt);
+      deliver(link);
+    };
+    this.#expected.set(attempt, { peer, arrived });
     return {
       link: signal =>
         new Promise((resolve, reject) => {
-          const onAbort = () => reject(abortError(signal));
-          if (signal.aborted) return onAbort();
-          signal.addEventListener('abort', onAbort, { once: true });
-          void first.then(link => {
+          if (signal.aborted) return reject(abortError(signal));
+          const onAbort = () => {
+            deliver = link => {
+              early = link;
+            };
+            reject(abortError(signal));
+          };
+          deliver = link => {
             signal.removeEventListener('abort', onAbort);
-            if (signal.aborted) return link.secured.socket.destroy();
-            waiting = false;
+            early = undefined;
             resolve(link);
-          });
+          };
+          signal.addEventListener('abort', onAbort, { once: true });
+          if (early) deliver(early);
         }),
       [Symbol.dispose]: () => {
         this.#expected.delete(attempt);
-        if (waiting) void first.then(link => link.secured.socket.destroy());
-        waiting = false;
+        early?.secured.socket.destroy();
       },
     };
   }
@@ -98,11 +100,10 @@ export class Inbound implements AsyncDisposable {
       return;
     }
     const remote = remoteEndpoint(socket);
-    const local = localEndpoint(socket);
     const forget = this.#scope.defer(() => socket.destroy());
     this.#handshakes++;
     try {
-      await this.#greet(socket, local, remote);
+      await this.#greet(socket);
     } catch (error) {
       socket.destroy();
       const code = error instanceof WayleaveError ? error.code : String(error);
@@ -113,16 +114,18 @@ export class Inbound implements AsyncDisposable {
     }
   }
 
-  async #greet(socket: Socket, local: Link['local'], remote: Link['remote']): Promise<void> {
+  async #greet(socket: Socket): Promise<void> {
+    const ends = endsOf(socket);
     const { identity, handshakeTimeoutMs: timeoutMs, admit, onOpen } = this.#options;
     const { signal } = this.#scope;
     const secured = await secure(socket, identity, { role: 'server', signal, timeoutMs });
     const hello = await receiveHello(secured, { signal, timeoutMs });
-    const link: Link = { secured, local, remote, nominate: async () => accept(secured) };
+    const link: Link = { secured, ...ends, nominate: async () => accept(secured) };
     if (hello.purpose === 'dial-back') {
       const expected = this.#expected.get(hello.attempt);
-      if (expected?.peer !== secured.peer) return refuse(secured, 'nobody waits for this dial-back');
-      return expected.arrived(link);
+      if (expected?.peer === secured.peer) expected.arrived(link);
+      else await refuse(secured, 'nobody waits for this dial-back');
+      return;
     }
     if (!(await admit(secured.peer))) return refuse(secured, 'this node does not admit you');
     if (signal.aborted) throw abortError(signal);

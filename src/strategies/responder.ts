@@ -2,14 +2,15 @@
 // what may not be dialled hears a reason and nothing else happens.
 
 import type { NodeAddress } from '../address/node-address.js';
+import { WayleaveError } from '../errors.js';
 import { publish } from '../events.js';
 import type { Identity } from '../identity/keys.js';
 import type { NodeId } from '../identity/node-id.js';
 import type { Clock } from '../net/clock.js';
 import type { Delivery } from '../signalling/channel.js';
 import type { DialLimiter } from './dial-limits.js';
-import { REFUSALS, type Refusal, reasonOf } from './reasons.js';
-import type { Link, Strategy } from './strategy.js';
+import { REFUSALS, reasonOf, StrategyFailure } from './reasons.js';
+import type { Link, Strategy, StrategyName } from './strategy.js';
 
 export interface Responder {
   readonly strategies: readonly Strategy[];
@@ -20,7 +21,7 @@ export interface Responder {
   /** Our present address. */
   self(): NodeAddress;
   admit(peer: NodeId): boolean | Promise<boolean>;
-  onOpen(link: Link, strategy: Strategy): void;
+  onOpen(link: Link, strategy: StrategyName): void;
   readonly signal: AbortSignal;
 }
 
@@ -32,10 +33,15 @@ export async function respond(responder: Responder, delivery: Delivery): Promise
   if (!strategy?.respond) return;
   publish('request-received', { attempt, peer, type: body.type });
   using place = limiter.admit(peer);
-  using budget = clock.deadline(strategy.budgetMs, signal);
   try {
-    if (!place) return await refuse(delivery, 'rate-limited', signal);
-    if (!(await responder.admit(peer))) return await refuse(delivery, 'peer-refused', signal);
+    if (!place) throw new StrategyFailure('rate-limited');
+    if (!(await responder.admit(peer))) throw new StrategyFailure('peer-refused');
+    using view = delivery.accept();
+    const given = new AbortController();
+    using budget = clock.deadline(strategy.budgetMs, [signal, given.signal]);
+    view.onMessage(({ body: { type } }) => {
+      if (type === 'cancel') given.abort(CANCELLED);
+    });
     const { identity, handshakeTimeoutMs } = responder;
     const request = { attempt, self: responder.self(), identity, clock, handshakeTimeoutMs, delivery, body };
     const link = await strategy.respond(request, budget.signal);
@@ -46,16 +52,14 @@ export async function respond(responder: Responder, delivery: Delivery): Promise
       throw error;
     }
     publish('request-ended', { attempt, peer, type: body.type, outcome: 'won', reason: 'connected' });
-    responder.onOpen(link, strategy);
+    responder.onOpen(link, strategy.name);
   } catch (error) {
     const reason = reasonOf(error);
-    const told = REFUSALS.find(refusal => refusal === reason) ?? 'peer-could-not';
     publish('request-ended', { attempt, peer, type: body.type, outcome: 'failed', reason });
-    await refuse(delivery, told, signal);
+    if (error === CANCELLED || signal.aborted) return;
+    const told = REFUSALS.find(refusal => refusal === reason) ?? 'peer-could-not';
+    await delivery.answer({ type: 'refused', reason: told }, { signal }).catch(() => {});
   }
 }
 
-async function refuse({ via, reply, attempt, from, body }: Delivery, reason: Refusal, signal: AbortSignal) {
-  publish('request-ended', { attempt, peer: from, type: body.type, outcome: 'refused', reason });
-  await via.send(reply, attempt, { type: 'refused', reason }, { signal }).catch(() => {});
-}
+const CANCELLED = new WayleaveError('aborted', 'the peer cancelled its attempt');

@@ -7,10 +7,11 @@
 
 import { dialOnStrangersWord } from '../address/dial-policy.js';
 import { NodeAddress } from '../address/node-address.js';
+import type { AttemptChannel } from '../signalling/channel.js';
 import { candidates, onSameMachine, vantageOf, whyNoCandidate } from './candidates.js';
 import { dialAny } from './direct.js';
-import { type Reason, StrategyFailure } from './reasons.js';
-import type { Link, PeerRequest, Strategy } from './strategy.js';
+import { REFUSALS, type Reason, StrategyFailure } from './reasons.js';
+import type { PeerRequest, Strategy } from './strategy.js';
 
 /** The same obstacles, seen from the side on which they stand. */
 const ON_OUR_SIDE: Partial<Record<Reason, Reason>> = {
@@ -44,19 +45,13 @@ export const reverse: Strategy = {
   async initiate(attempt, signal) {
     const { self, peer, inbound } = attempt;
     const endpoints = candidates(peer, self).map(({ endpoint }) => endpoint);
-    const channel = await attempt.channel(signal);
+    const channel = attempt.channel();
     using dialBack = inbound.expect(attempt.id, peer.id);
     await channel.send({ type: 'reverse-request', address: self.toString(), endpoints }, { signal });
-    const answered = new AbortController();
-    const either = AbortSignal.any([signal, answered.signal]);
-    try {
-      return await Promise.race([dialBack.link(either), refusal(channel, either)]);
-    } finally {
-      answered.abort();
-    }
+    return await Promise.race([dialBack.link(signal), refusal(channel, signal)]);
   },
 
-  respond(request, signal) {
+  async respond(request, signal) {
     const { body, delivery, self } = request as PeerRequest<'reverse-request'>;
     const requester = NodeAddress.parse(body.address, request.clock.wall());
     if (requester.id !== delivery.from)
@@ -80,10 +75,7 @@ export const reverse: Strategy = {
 };
 
 /** Rejects when the peer says that it will not or could not come. */
-async function refusal(
-  channel: Awaited<ReturnType<Parameters<Strategy['initiate']>[0]['channel']>>,
-  signal: AbortSignal,
-): Promise<Link> {
+async function refusal(channel: AttemptChannel, signal: AbortSignal): Promise<never> {
   const { body } = await channel.next('refused', { signal });
-  throw new StrategyFailure(body.reason);
+  throw new StrategyFailure(REFUSALS.find(refusal => refusal === body.reason) ?? 'peer-could-not');
 }

@@ -1,6 +1,8 @@
 // What a strategy is: it judges two addresses without touching the network, and it brings up an authenticated
 // link, or rejects and leaves nothing behind. The connector knows no more than this.
+
 import type { NodeAddress } from '../address/node-address.js';
+import type { AttemptOutcome } from '../errors.js';
 import type { Identity } from '../identity/keys.js';
 import type { Clock } from '../net/clock.js';
 import type { Endpoint } from '../net/endpoint.js';
@@ -24,8 +26,8 @@ export interface Assessment {
 /** A connection on which both identities are proved, and which may become the pipe. */
 export interface Link {
   readonly secured: Secured;
-  readonly local: Endpoint | undefined;
-  readonly remote: Endpoint | undefined;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
   /** Makes it the one connection of the attempt. @throws WayleaveError `refused` when the peer says no. */
   nominate(signal: AbortSignal): Promise<void>;
 }
@@ -41,7 +43,9 @@ export interface Attempt {
   /** Where dial-backs of this attempt arrive. */
   readonly inbound: Inbound;
   /** The way to the peer through signalling; made when first asked for. */
-  channel(signal: AbortSignal): Promise<AttemptChannel>;
+  channel(): AttemptChannel;
+  /** Hears how each strategy ended. */
+  onOutcome?(outcome: AttemptOutcome): void;
 }
 
 /** A peer's request to act in its attempt. */
