@@ -25,20 +25,19 @@ export class ReplayWindow {
 
   /** Whether this message may pass; true at most once for each (sender, id). Times in wall milliseconds. */
   admit(from: NodeId, id: string, sentAt: number, now: number): boolean {
-    if (Math.abs(now - sentAt) > this.#toleranceMs) return false;
+    if (!(Math.abs(now - sentAt) <= this.#toleranceMs)) return false; // NaN, too
     const seen = this.#senders.get(from) ?? { ids: new Map(), floor: this.#strangerFloor };
     if (sentAt <= seen.floor || seen.ids.has(id)) return false;
     seen.ids.set(id, sentAt);
-    if (seen.ids.size > this.#maxIds) this.#forgetOldest(seen, now);
+    if (seen.ids.size > this.#maxIds) this.#forgetOldest(seen);
     this.#senders.delete(from);
     this.#senders.set(from, seen);
     if (this.#senders.size > this.#maxSenders) this.#forgetSender();
     return true;
   }
 
-  #forgetOldest(seen: Seen, now: number): void {
-    for (const [id, sentAt] of seen.ids) if (now - sentAt > this.#toleranceMs) seen.ids.delete(id);
-    if (seen.ids.size <= this.#maxIds) return;
+  // The expired ones go this way, too: dropped without a floor, they would pass again if the clock were set back.
+  #forgetOldest(seen: Seen): void {
     let oldest: [string, number] = ['', Number.POSITIVE_INFINITY];
     for (const entry of seen.ids) if (entry[1] < oldest[1]) oldest = entry;
     seen.ids.delete(oldest[0]);
@@ -48,7 +47,7 @@ export class ReplayWindow {
   #forgetSender(): void {
     for (const [from, seen] of this.#senders) {
       this.#senders.delete(from);
-      this.#strangerFloor = Math.max(this.#strangerFloor, ...seen.ids.values());
+      this.#strangerFloor = Math.max(this.#strangerFloor, seen.floor, ...seen.ids.values());
       return;
     }
   }

@@ -57,8 +57,9 @@ export class Scope implements AsyncDisposable {
   close(): Promise<void> {
     this.#closing ??= (async () => {
       this.#controller.abort(new WayleaveError('closed', 'closed by its owner'));
-      for (const release of [...this.#releases].reverse()) await this.#run(release);
-      this.#releases.clear();
+      for (const release of [...this.#releases].reverse()) {
+        if (this.#releases.delete(release)) await this.#run(release); // not if taken back meanwhile
+      }
     })();
     return this.#closing;
   }

@@ -2,7 +2,7 @@
 // signal that is detached on success (a signal given to net.connect destroys the established socket later).
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, isIP, type Server, type Socket } from 'node:net';
 import { abortError, WayleaveError } from '../errors.js';
 import { type Endpoint, formatEndpoint } from './endpoint.js';
 import { type Family, familyOf, unmappedIp } from './ip-scope.js';
@@ -18,12 +18,16 @@ export interface Dial {
 }
 
 /**
- * One TCP connection, no delay, errors typed.
- * @throws WayleaveError `dial-failed` (cause: the system error) or the signal's abort error.
+ * One TCP connection, no delay, errors typed. Names are not looked up.
+ * @throws WayleaveError `dial-failed` (cause: the system error), `dial-refused` for a host that is no IP
+ * literal, or the signal's abort error.
  */
 export function dialTcp({ remote, localAddress, localPort, signal }: Dial): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal));
+    if (isIP(remote.host) === 0) {
+      return reject(new WayleaveError('dial-refused', `${JSON.stringify(remote.host)} is not an IP address`));
+    }
     const socket = connect({
       host: remote.host,
       port: remote.port,
@@ -90,7 +94,8 @@ export async function listenTcp(
   return {
     port: typeof bound === 'object' && bound ? bound.port : port,
     server,
-    [Symbol.asyncDispose]: () => new Promise<void>(resolve => server.close(() => resolve())),
+    // not server.close's callback: that one waits for the accepted connections to end, too
+    [Symbol.asyncDispose]: async () => void server.close(),
   };
 }
 
