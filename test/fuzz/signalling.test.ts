@@ -5,7 +5,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DecodeError } from '../../src/errors.js';
 import { createIdentity } from '../../src/identity/keys.js';
-import { CLIENT_FRAMES, checkFrame, parseFrame, readSend, readServerFrame } from '../../src/signalling/frames.js';
+import {
+  CLIENT_FRAMES,
+  checkFrame,
+  parseFrame,
+  readSend,
+  readServerFrame,
+} from '../../src/signalling/frames.js';
 import { readBody, readPayload } from '../../src/signalling/messages.js';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 100_000);
@@ -16,7 +22,14 @@ const KEY = randomBytes(32).toString('base64url');
 
 const FRAMES = [
   { type: 'challenge', nonce: KEY, protocol: 1 },
-  { type: 'welcome', id: ID, seenAs: { host: '::1', port: 1 }, stun: ['stun:x'], turn: [], limits: { boxBytes: 1, messagesPerSecond: 1, burst: 1 } },
+  {
+    type: 'welcome',
+    id: ID,
+    seenAs: { host: '::1', port: 1 },
+    stun: ['stun:x'],
+    turn: [],
+    limits: { boxBytes: 1, messagesPerSecond: 1, burst: 1 },
+  },
   { type: 'sent', refs: [1, 2, 3] },
   { type: 'undelivered', refs: [1], reason: 'not-here' },
   { type: 'deliver', from: ID, seenFrom: '192.0.2.1', box: BOX },
@@ -29,7 +42,9 @@ const PAYLOADS = [
   { type: 'reverse-request', address: 'wl1x', endpoints: [{ host: '192.0.2.1', port: 1 }] },
   { type: 'refused', reason: 'no' },
   { type: 'cancel' },
-].map(body => JSON.stringify({ v: 1, id: 'A'.repeat(22), sentAt: 1, key: KEY, attempt: 'a', side: 'initiator', body }));
+].map(body =>
+  JSON.stringify({ v: 1, id: 'A'.repeat(22), sentAt: 1, key: KEY, attempt: 'a', side: 'initiator', body }),
+);
 
 const DECODERS: Record<string, (text: string) => unknown> = {
   'frame from the server': readServerFrame,
@@ -44,7 +59,16 @@ const DECODERS: Record<string, (text: string) => unknown> = {
 const input = (valid: readonly string[]): fc.Arbitrary<string> => {
   const text = fc.constantFrom(...valid);
   const spliced = fc
-    .tuple(text, fc.nat(), fc.nat(40), fc.oneof(fc.string(), fc.json(), fc.constantFrom('"', '{', '[', '\\u0000', '__proto__', '1e999', '-0', 'null')))
+    .tuple(
+      text,
+      fc.nat(),
+      fc.nat(40),
+      fc.oneof(
+        fc.string(),
+        fc.json(),
+        fc.constantFrom('"', '{', '[', '\\u0000', '__proto__', '1e999', '-0', 'null'),
+      ),
+    )
     .map(([whole, at, length, put]) => {
       const start = at % whole.length;
       return whole.slice(0, start) + put + whole.slice(start + length);
@@ -64,26 +88,30 @@ const input = (valid: readonly string[]): fc.Arbitrary<string> => {
 };
 
 describe('signalling decoders', () => {
-  it.each(Object.entries(DECODERS))('%s: only a DecodeError escapes', { timeout: 600_000 }, (name, decode) => {
-    const valid = name === 'sealed payload' ? PAYLOADS : FRAMES;
-    for (const text of valid) expect(() => decode(text)).not.toThrow();
-    const tally = { accepted: 0, refused: 0, slow: 0 };
-    fc.assert(
-      fc.property(input(valid), text => {
-        const startedAt = performance.now();
-        try {
-          decode(text);
-          tally.accepted++;
-        } catch (error) {
-          if (!(error instanceof DecodeError)) throw error;
-          tally.refused++;
-        }
-        if (performance.now() - startedAt > SLOWEST_MS) tally.slow++;
-      }),
-      { numRuns: Math.ceil(RUNS / 3) },
-    );
-    expect(tally.refused).toBeGreaterThan(RUNS / 20); // the inputs were bad enough,
-    expect(tally.accepted).toBeGreaterThan(RUNS / 1000); // and not only bad
-    expect(tally.slow).toBeLessThan(RUNS / 1000); // a pause of the machine is no slow input; a slow input recurs
-  });
+  it.each(Object.entries(DECODERS))(
+    '%s: only a DecodeError escapes',
+    { timeout: 600_000 },
+    (name, decode) => {
+      const valid = name === 'sealed payload' ? PAYLOADS : FRAMES;
+      for (const text of valid) expect(() => decode(text)).not.toThrow();
+      const tally = { accepted: 0, refused: 0, slow: 0 };
+      fc.assert(
+        fc.property(input(valid), text => {
+          const startedAt = performance.now();
+          try {
+            decode(text);
+            tally.accepted++;
+          } catch (error) {
+            if (!(error instanceof DecodeError)) throw error;
+            tally.refused++;
+          }
+          if (performance.now() - startedAt > SLOWEST_MS) tally.slow++;
+        }),
+        { numRuns: Math.ceil(RUNS / 3) },
+      );
+      expect(tally.refused).toBeGreaterThan(RUNS / 20); // the inputs were bad enough,
+      expect(tally.accepted).toBeGreaterThan(RUNS / 1000); // and not only bad
+      expect(tally.slow).toBeLessThan(RUNS / 1000); // a pause of the machine is no slow input; a slow input recurs
+    },
+  );
 });
