@@ -51,7 +51,10 @@ export function listeningUrls(
 }
 
 /** The name to hand out: the configured one, the address listened on, or the first that others could reach. */
-export function publicHost({ host, publicHosts }: Pick<ResolvedServerOptions, 'host' | 'publicHosts'>): string {
+export function publicHost({
+  host,
+  publicHosts,
+}: Pick<ResolvedServerOptions, 'host' | 'publicHosts'>): string {
   if (publicHosts[0] !== undefined) return bareHost(publicHosts[0]);
   if (host !== undefined && ipScope(host) !== 'unspecified') return host;
   return localAddresses().find(({ family }) => family === 4)?.address ?? '127.0.0.1';

@@ -84,6 +84,18 @@ describe('wayleave server', () => {
     expect(err).toContain('EADDRINUSE');
   });
 
+  it('two on one machine: the second takes another STUN port; but not when it was told which', async () => {
+    const stunPort = async (...args: string[]) => {
+      const { stun } = JSON.parse(await firstLine(server('--json', ...args).child));
+      return String(stun[0]).split(':').at(-1)!;
+    };
+    const [one, two] = [await stunPort(), await stunPort()];
+    expect(one).not.toBe(two);
+    const { code, err } = await server('--stun-port', two).ended;
+    expect(code).toBe(1);
+    expect(err).toContain(`port ${two}`);
+  });
+
   it.each([
     ['--port', 'many'],
     ['--port', '70000'],
