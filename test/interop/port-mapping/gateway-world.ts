@@ -44,7 +44,7 @@ const CONFIGURATION = {
 };
 
 /** A program of these tests as built JavaScript. */
-function builtProgram(name: string): string {
+export function builtProgram(name: string): string {
   const program = fileURLToPath(
     new URL(`../../../dist/test/interop/port-mapping/${name}.js`, import.meta.url),
   );
@@ -79,7 +79,12 @@ export class GatewayWorld implements AsyncDisposable {
     }
   }
 
-  /** Starts the daemon; its rules are empty, as after a reboot. */
+  /** Empties its rules, as a reboot does. */
+  async forget(): Promise<void> {
+    for (const chain of ['miniupnpd', 'prerouting_miniupnpd', 'postrouting_miniupnpd'])
+      await this.home.gateway.output('nft', ['flush', 'chain', 'inet', 'lab', chain]);
+  }
+
   async startGateway(mode: GatewayMode): Promise<void> {
     const { gateway } = this.home;
     const { settings, ...rest } = GATEWAY_MODES[mode];
@@ -87,8 +92,6 @@ export class GatewayWorld implements AsyncDisposable {
       ([key, value]) => `${key}=${value}\n`,
     );
     await gateway.run('sh', ['-c', 'cat > /run/world/gateway.conf'], { input: lines.join('') });
-    for (const chain of ['miniupnpd', 'prerouting_miniupnpd', 'postrouting_miniupnpd'])
-      await gateway.output('nft', ['flush', 'chain', 'inet', 'lab', chain]);
     if ('dropVersion' in rest)
       await gateway.output('nft', ['-f', '-'], {
         input: `table inet versions { chain input { type filter hook input priority -10; udp dport 5351 @th,64,8 ${rest.dropVersion} drop; }; }`,
@@ -97,7 +100,7 @@ export class GatewayWorld implements AsyncDisposable {
     await this.#daemon.stderr.line(line => /Listening for NAT-PMP|HTTP listening/.test(line));
   }
 
-  /** Ends the daemon: `SIGTERM` says goodbye, `SIGKILL` does not. Its rules stay until it starts anew. */
+  /** Ends the daemon: `SIGTERM` says goodbye, `SIGKILL` does not. What it opened may stay until `forget`. */
   async stopGateway(signal: NodeJS.Signals): Promise<void> {
     this.#daemon?.kill(signal);
     await this.#daemon?.exited;
