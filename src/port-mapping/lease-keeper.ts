@@ -33,8 +33,8 @@ export async function keepLease(keeping: LeaseKeeping, signal: AbortSignal): Pro
   let lease: Lease = { grantedAtMs: clock.now(), lifetimeSeconds: mapping.lifetimeSeconds };
   let checkAtMs = clock.now() + CHECK_EVERY_MS;
   let failures = 0;
-  // The gateway announced something, or was silent: it may have restarted, and epochs do not tell when it had
-  // not run for long before. Asking for the same mapping again settles it, and changes nothing if all is well.
+  // The gateway announced something, was silent, or could not tell: it may have restarted. Asking for the same
+  // mapping again settles it, and changes nothing if all is well.
   let inDoubt = false;
   for (;;) {
     const renewAtMs = renewalDueAtMs(lease, failures);
@@ -54,8 +54,10 @@ export async function keepLease(keeping: LeaseKeeping, signal: AbortSignal): Pro
       continue;
     }
     try {
-      if ((await client.check(signal)) === 'lost') return 'the gateway restarted or forgot';
-      checkAtMs = clock.now() + CHECK_EVERY_MS;
+      const health = await client.check(signal);
+      if (health === 'lost') return 'the gateway restarted or forgot';
+      inDoubt = health === 'unclear';
+      checkAtMs = inDoubt ? clock.now() : clock.now() + CHECK_EVERY_MS;
     } catch (error) {
       if (signal.aborted) throw error;
       inDoubt = true;

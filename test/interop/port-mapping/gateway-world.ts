@@ -7,17 +7,23 @@ import { NAT_KINDS, type NatKind } from '../../lab/nat-kinds.js';
 import { createWorld, type Host, type LabProcess, type Site, type World } from '../../lab/world.js';
 import type { MapperProcessSettings } from './mapper-process.js';
 
-/** What the gateway speaks. */
+/**
+ * What the gateway speaks. miniupnpd knows no NAT-PMP without PCP, nor the reverse, and speaks PCP over IPv6
+ * even when told not to: what is not wanted is kept from it by a rule for its port, by version number.
+ */
 export const GATEWAY_MODES = {
-  'IGDv1 only': { settings: { enable_natpmp: 'no', force_igd_desc_v1: 'yes' }, protocol: 'upnp-igd' },
-  'IGDv2 only': { settings: { enable_natpmp: 'no' }, protocol: 'upnp-igd' },
-  // miniupnpd knows no NAT-PMP without PCP, nor the reverse: the other one's version number is dropped.
-  'NAT-PMP only': { settings: { enable_upnp: 'no' }, dropVersion: 2, protocol: 'nat-pmp' },
-  'PCP only': { settings: { enable_upnp: 'no' }, dropVersion: 0, protocol: 'pcp' },
-  everything: { settings: {}, protocol: 'pcp' },
+  'IGDv1 only': {
+    settings: { enable_natpmp: 'no', force_igd_desc_v1: 'yes' },
+    rule: 'reject',
+    protocol: 'upnp-igd',
+  },
+  'IGDv2 only': { settings: { enable_natpmp: 'no' }, rule: 'reject', protocol: 'upnp-igd' },
+  'NAT-PMP only': { settings: { enable_upnp: 'no' }, rule: '@th,64,8 2 drop', protocol: 'nat-pmp' },
+  'PCP only': { settings: { enable_upnp: 'no' }, rule: '@th,64,8 0 drop', protocol: 'pcp' },
+  everything: { settings: {}, rule: 'accept', protocol: 'pcp' },
 } as const satisfies Record<
   string,
-  { settings: Record<string, string>; dropVersion?: number; protocol: PortMapping['protocol'] }
+  { settings: Record<string, string>; rule: string; protocol: PortMapping['protocol'] }
 >;
 export type GatewayMode = keyof typeof GATEWAY_MODES;
 
@@ -87,15 +93,16 @@ export class GatewayWorld implements AsyncDisposable {
 
   async startGateway(mode: GatewayMode): Promise<void> {
     const { gateway } = this.home;
-    const { settings, ...rest } = GATEWAY_MODES[mode];
+    const { settings, rule } = GATEWAY_MODES[mode];
     const lines = Object.entries({ ...CONFIGURATION, ...settings }).map(
       ([key, value]) => `${key}=${value}\n`,
     );
     await gateway.run('sh', ['-c', 'cat > /run/world/gateway.conf'], { input: lines.join('') });
-    if ('dropVersion' in rest)
-      await gateway.output('nft', ['-f', '-'], {
-        input: `table inet versions { chain input { type filter hook input priority -10; udp dport 5351 @th,64,8 ${rest.dropVersion} drop; }; }`,
-      });
+    await gateway.output('nft', ['-f', '-'], {
+      input: `table inet modes
+        flush table inet modes
+        table inet modes { chain input { type filter hook input priority -10; udp dport 5351 ${rule}; }; }`,
+    });
     this.#daemon = await gateway.spawn('miniupnpd', ['-d', '-f', '/run/world/gateway.conf']);
     await this.#daemon.stderr.line(line => /Listening for NAT-PMP|HTTP listening/.test(line));
   }

@@ -141,18 +141,18 @@ describe('keeping it', () => {
     expect(published).toEqual([hour()]);
   });
 
-  it('looks every 20 s whether the gateway still stands by it', async () => {
+  it('looks every 15 s whether the gateway still stands by it', async () => {
     await start();
     await advance(60_000);
     expect(client.asked.filter(entry => entry.do === 'check').map(({ atMs }) => atMs)).toEqual([
-      20_000, 40_000, 60_000,
+      15_000, 30_000, 45_000, 60_000,
     ]);
   });
 
   it('makes it anew when the gateway forgot, without a word if it is the same', async () => {
     client.script.check = time => (time === 1 ? 'lost' : 'steady');
     await start();
-    await advance(25_000);
+    await advance(16_000);
     expect(client.count('open')).toBe(2);
     expect(published).toEqual([hour()]);
   });
@@ -164,18 +164,28 @@ describe('keeping it', () => {
       lifetimeSeconds: 3600,
     });
     await start();
-    await advance(25_000);
+    await advance(16_000);
     expect(published).toEqual([hour(9001), hour(9002)]);
   });
 
   it('is not shaken by silence, and asks for the same again soon: the gateway may have restarted', async () => {
     client.script.check = silence;
     await start();
-    await advance(24_000);
+    await advance(19_000);
     expect(client.asked.slice(2)).toEqual([
-      { do: 'check', atMs: 20_000 },
-      { do: 'open', atMs: 24_000 },
+      { do: 'check', atMs: 15_000 },
+      { do: 'open', atMs: 19_000 },
     ]);
+    expect(published).toEqual([hour()]);
+  });
+
+  it('asks for the same again where a check cannot tell', async () => {
+    client.script.check = time => (time === 1 ? 'unclear' : 'steady');
+    await start();
+    await advance(15_000);
+    expect(client.count('open')).toBe(2);
+    await advance(15_000);
+    expect([client.count('check'), client.count('open')]).toEqual([2, 2]);
     expect(published).toEqual([hour()]);
   });
 
@@ -183,7 +193,7 @@ describe('keeping it', () => {
     client.script.check = () => 'lost';
     client.script.open = (_, time) => (time === 1 ? hour() : refusal());
     await start();
-    await advance(20_500);
+    await advance(15_500);
     expect(published).toEqual([hour(), undefined]);
     await advance(20_000);
     client.script = {};
