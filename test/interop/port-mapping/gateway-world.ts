@@ -149,6 +149,8 @@ export class GatewayWorld implements AsyncDisposable {
   }
 }
 
+const isMapping = (line: string) => line.startsWith('{"event":"mapping","mapping":{');
+
 /** A mapper in its own process. */
 export class MapperHandle {
   readonly process: LabProcess;
@@ -159,7 +161,7 @@ export class MapperHandle {
 
   /** The first mapping that it published, and how long after its start. */
   async mapping(): Promise<{ mapping: PortMapping; ms: number }> {
-    const line = await this.process.stdout.line(text => text.startsWith('{"event":"mapping","mapping":{'));
+    const line = await this.process.stdout.line(isMapping, { timeoutMs: 20_000 });
     return JSON.parse(line) as { mapping: PortMapping; ms: number };
   }
 

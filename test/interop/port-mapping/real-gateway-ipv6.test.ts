@@ -1,9 +1,10 @@
 // IPv6 behind a firewall: the pinhole that PCP or UPnP opens lets the outside in, to that port only.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { requirement } from '../../requirements.js';
 import { type GatewayMode, GatewayWorld, until } from './gateway-world.js';
 
 const describeGateway = await requirement('lab', 'miniupnpd');
+vi.setConfig({ testTimeout: 60_000 });
 
 /** Home routers are known to their hosts by a link-local address (RFC 4861); laboratories' by a global one. */
 async function useLinkLocalRouter({ home }: GatewayWorld): Promise<void> {
@@ -54,5 +55,5 @@ describeGateway('an IPv6 pinhole', () => {
       expect(await world.reach(endpoint)).toBeUndefined();
       await world.startGateway(mode);
       await until(async () => (await world.reach(endpoint)) === host.name, 30_000);
-    }, 60_000);
+    });
 });

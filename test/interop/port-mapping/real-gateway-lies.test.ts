@@ -1,10 +1,11 @@
 // Networks that promise what they do not keep: nothing is published, nobody is contacted who should not be,
 // and an event says why.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { requirement } from '../../requirements.js';
 import { builtProgram, DUAL_STACK_GATEWAY, type GatewayMode, GatewayWorld } from './gateway-world.js';
 
 const describeGateway = await requirement('lab', 'miniupnpd');
+vi.setConfig({ testTimeout: 60_000 });
 
 /** The daemon fills its chains, and nothing leads there. */
 const LYING_GATEWAY = {

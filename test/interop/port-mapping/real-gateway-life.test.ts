@@ -1,9 +1,10 @@
 // A mapping's life on a real gateway: short leases, crashes on both sides, neighbours that want the same port.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { requirement } from '../../requirements.js';
 import { type GatewayMode, GatewayWorld, until } from './gateway-world.js';
 
 const describeGateway = await requirement('lab', 'miniupnpd');
+vi.setConfig({ testTimeout: 60_000 });
 const SINGLE: GatewayMode[] = ['IGDv1 only', 'IGDv2 only', 'NAT-PMP only', 'PCP only'];
 
 /** Seconds; miniupnpd looks for expired mappings every few seconds. */
@@ -40,7 +41,7 @@ describeGateway('a mapping', () => {
         await world.startGateway(mode);
         await until(async () => (await world.reach(mapping.external)) === host.name, 30_000);
         expect(mapper.all('mapping')).toHaveLength(1); // the same one: nothing new to publish
-      }, 60_000);
+      });
 
     test.concurrent(`by ${mode} does not come between two nodes that want the same port`, async () => {
       await using world = await GatewayWorld.create(mode);

@@ -1,10 +1,11 @@
 // Debian's miniupnpd as the gateway, in five modes: what a node is given there is reached from outside, and
 // is gone when it should be.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { requirement } from '../../requirements.js';
 import { GATEWAY_MODES, type GatewayMode, GatewayWorld } from './gateway-world.js';
 
 const describeGateway = await requirement('lab', 'miniupnpd');
+vi.setConfig({ testTimeout: 60_000 });
 
 describeGateway('a gateway', () => {
   for (const mode of Object.keys(GATEWAY_MODES) as GatewayMode[]) {
