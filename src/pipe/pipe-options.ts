@@ -10,6 +10,8 @@ export interface Route {
   readonly strategy: AttemptOutcome['strategy'];
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** At the node that called `connect`: every strategy and how it ended, in the order tried. */
+  readonly attempts?: readonly AttemptOutcome[] | undefined;
 }
 
 export interface PipeOptions<Via> {
@@ -28,6 +30,11 @@ export interface PipeOptions<Via> {
   readonly heartbeatMs?: number | undefined;
   /** Milliseconds of the peer's silence before the path counts as dead. Default 25,000. */
   readonly deadMs?: number | undefined;
+}
+
+/** What becomes of a handler's error when nobody asked to hear of it. */
+export function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
 }
 
 /** What `send` takes; text goes out as UTF-8. */
