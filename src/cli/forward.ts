@@ -27,7 +27,11 @@ export function registerForward(program: Command): void {
     .command('forward')
     .description('make a TCP port that the far node reaches appear on this machine')
     .argument('<address>', 'what the far node printed')
-    .argument('<localport:host:port>', 'the port to open here (0: any), and where it leads there', forwardSpec)
+    .argument(
+      '<localport:host:port>',
+      'the port to open here (0: any), and where it leads there',
+      forwardSpec,
+    )
     .addHelpText(
       'after',
       `

@@ -35,11 +35,7 @@ export function allowForwarding(
   };
 }
 
-async function serve(
-  pipe: Pipe,
-  targets: ReadonlyMap<string, ForwardTarget>,
-  output: Output,
-): Promise<void> {
+async function serve(pipe: Pipe, targets: ReadonlyMap<string, ForwardTarget>, output: Output): Promise<void> {
   const { peer } = pipe;
   const who = `${peer.slice(0, 8)}…`;
   const asked = decodeOpener(await pipe.recv()); // the message just looked at: `recv` sees all from the first on
