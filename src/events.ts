@@ -16,6 +16,20 @@ export const EVENTS = {
   'inbound-rejected': 'A connection to our port did not get through; remote, code.',
   'pipe-opened': 'A pipe is open; peer, strategy, direction.',
   'pipe-closed': 'A pipe has closed; peer, code, by.',
+  'signalling-registered': 'A signalling server has registered this node; url.',
+  'signalling-lost': 'The connection to a signalling server ended, another is on its way; url, reason.',
+  'signalling-unreachable': 'A signalling server could not be reached or registered with; url, reason.',
+  'signalling-goodbye': 'A signalling server is about to close; url, reason.',
+  'signalling-ignored': 'Something that came through signalling was dropped; url, reason, from, detail.',
+  'port-mapping-opened': 'The gateway opened a port; localAddress, internalPort, mapping, remade.',
+  'port-mapping-renewed':
+    'The lease of an opened port was prolonged; localAddress, internalPort, lifetimeSeconds.',
+  'port-mapping-lost':
+    'An opened port is open no more, and asked for anew; localAddress, internalPort, reason.',
+  'port-mapping-removed': 'An opened port was given back; localAddress, internalPort.',
+  'port-mapping-failed': 'One protocol gave nothing, the next is tried; localAddress, protocol, reason.',
+  'port-mapping-ignored': 'An answer was not believed; protocol, sender, reason.',
+  'port-mapping-unavailable': 'No gateway, or none that opens ports; localAddress, reason.',
   'handler-failed': 'A message handler of the application threw; peer.',
 } as const;
 

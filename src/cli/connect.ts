@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline';
 import { type Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
+import { systemClock } from '../net/clock.js';
 import type { Pipe } from '../pipe/pipe.js';
 import { STRATEGY_NAMES, type StrategyName } from '../strategies/strategy.js';
 import { type NodeFlags, nodeFlags, nodeOptions } from './node-flags.js';
@@ -48,7 +49,7 @@ Servers named in the address are used as well, so --server is needed only for an
 async function run(text: string, flags: Flags, output: Output, signal: AbortSignal): Promise<number> {
   await using connected = await connectTo(text, flags, output, signal);
   const { pipe } = connected;
-  if (flags.message === undefined) return converse(pipe, output, signal);
+  if (flags.message === undefined) return await converse(pipe, output, signal);
   await pipe.send(flags.message);
   const answer = await pipe.recv({ timeoutMs: flags.timeout * 1000, signal });
   output.result({ event: 'message', data: answer.toString() }, answer.toString());
@@ -112,21 +113,33 @@ export async function connectTo(
   }
 }
 
+/** After the end of input, answers may still be on their way: it ends when none has come for so long. */
+const QUIET_MS = 500;
+
 /** stdin lines become messages, messages become lines, until end of input or of the pipe. */
 async function converse(pipe: Pipe, output: Output, signal: AbortSignal): Promise<number> {
-  pipe.onMessage(message =>
-    output.result({ event: 'message', data: message.toString() }, message.toString()),
-  );
+  let heard = 0;
+  pipe.onMessage(message => {
+    heard++;
+    output.result({ event: 'message', data: message.toString() }, message.toString());
+  });
   const lines = createInterface({ input: process.stdin, terminal: false });
   const stop = () => lines.close();
   signal.addEventListener('abort', stop, { once: true });
   void pipe.closed.then(stop);
-  for await (const line of lines) await pipe.send(line);
-  signal.removeEventListener('abort', stop);
-  await pipe.close();
+  try {
+    for await (const line of lines) await pipe.send(line);
+    for (let before = -1; heard !== before; ) {
+      before = heard;
+      await Promise.race([pipe.closed, systemClock.sleep(QUIET_MS, signal).catch(() => {})]);
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+    process.stdin.destroy();
+    await pipe.close();
+  }
   const { code, by, message } = await pipe.closed;
   output.result({ event: 'closed', code, by, message });
-  process.stdin.destroy();
   if (code === 'closed') return EXIT.done;
   output.note(`${pc.red('wayleave:')} the pipe ended: ${message || code}`);
   return EXIT.failed;
