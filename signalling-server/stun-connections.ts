@@ -45,6 +45,7 @@ export class StunConnections implements AsyncDisposable {
   readonly #open = new Set<Socket>();
   readonly #bySource = new Map<string, number>();
   readonly #dialBacks: SourceLimiter;
+  #closed = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -83,6 +84,7 @@ export class StunConnections implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     const closing = [...this.#open].map(
       socket => new Promise<void>(resolve => socket.once('close', () => resolve()).destroy()),
     );

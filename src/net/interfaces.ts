@@ -32,3 +32,9 @@ export function localAddresses(system: SystemInterfaces = networkInterfaces()): 
   const usable = all.filter(({ scope }) => scope === 'global' || scope === 'private' || scope === 'shared');
   return usable.length > 0 ? usable : all.filter(({ scope }) => scope === 'loopback');
 }
+
+/** This machine as it sees itself, for servers that run on it. */
+export function loopbackAddresses(system: SystemInterfaces = networkInterfaces()): LocalAddress[] {
+  const internal = Object.entries(system).filter(([, entries]) => entries?.every(entry => entry.internal));
+  return localAddresses(Object.fromEntries(internal));
+}
