@@ -1,5 +1,6 @@
 // Ownership: whatever is acquired is given to a scope at once, and the scope releases it in reverse order,
 // exactly once, whatever fails on the way.
+import { setMaxListeners } from 'node:events';
 import { WayleaveError } from '../errors.js';
 
 type Release = () => unknown;
@@ -13,6 +14,7 @@ export class Scope implements AsyncDisposable {
   /** @param onReleaseError hears what a release threw; releasing goes on all the same. */
   constructor(onReleaseError: (error: unknown) => void = () => {}) {
     this.#onReleaseError = onReleaseError;
+    setMaxListeners(0, this.#controller.signal); // whatever waits in this scope listens to it
   }
 
   /** Aborts (code `closed`) as soon as the scope begins to close: hand it to whatever waits. */

@@ -81,7 +81,7 @@ export function secure(raw: Duplex, identity: Identity, options: SecureOptions):
     const settle = () => {
       deadline[Symbol.dispose]();
       deadline.signal.removeEventListener('abort', onAbort);
-      socket.off(ready, onReady).off('error', onError).off('close', onClose);
+      socket.off(ready, onReady).off('error', onError).off('end', onClose).off('close', onClose);
     };
     const fail = (error: WayleaveError) => {
       settle();
@@ -106,7 +106,7 @@ export function secure(raw: Duplex, identity: Identity, options: SecureOptions):
       fail(new WayleaveError('handshake-timeout', `no handshake within ${timeoutMs} ms`));
     };
     socket.on('error', ignore);
-    socket.once(ready, onReady).once('error', onError).once('close', onClose);
+    socket.once(ready, onReady).once('error', onError).once('end', onClose).once('close', onClose);
     deadline.signal.addEventListener('abort', onAbort, { once: true });
   });
 }

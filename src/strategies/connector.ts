@@ -72,14 +72,13 @@ export async function connectBy(
     } catch (error) {
       link?.secured.socket.destroy();
       failures.set(strategy.name, error);
-      const overtaken = within.aborted && !signal.aborted;
-      if (overtaken) record(strategy.name, { outcome: 'cancelled', reason: 'other-won', ms: elapsed() });
-      else {
-        const detail = error instanceof WayleaveError ? error.message : String(error);
-        const outcome = signal.aborted ? 'cancelled' : 'failed';
-        const reason = signal.aborted ? abortReason(signal) : reasonOf(error);
-        record(strategy.name, { outcome, reason, ms: elapsed(), detail });
-      }
+      const detail = error instanceof WayleaveError ? error.message : String(error);
+      record(
+        strategy.name,
+        within.aborted
+          ? { outcome: 'cancelled', reason: abortReason(within), ms: elapsed() }
+          : { outcome: 'failed', reason: reasonOf(error), ms: elapsed(), detail },
+      );
       throw error;
     }
     record(strategy.name, { outcome: 'won', reason: 'connected', ms: elapsed() });
@@ -91,6 +90,7 @@ export async function connectBy(
       clock,
       signal,
       headStartMs: ({ headStartMs }) => headStartMs,
+      isFinal: error => error instanceof WayleaveError && error.code === 'refused', // it would say so again
       start: run,
       discard: ({ link }) => link.secured.socket.destroy(),
     });
@@ -101,7 +101,9 @@ export async function connectBy(
 }
 
 function abortReason(signal: AbortSignal): Reason {
-  return abortError(signal).code === 'connect-timeout' ? 'connect-timeout' : 'aborted';
+  if (signal.reason === OVERTAKEN) return 'other-won';
+  const { code } = abortError(signal);
+  return code === 'connect-timeout' ? code : reasonOf(signal.reason);
 }
 
 /** The codes that say more than `connect-failed`, most telling first. */

@@ -8,6 +8,8 @@ export interface Race<T, R> {
   headStartMs(entrant: T): number;
   /** Must settle soon after its signal aborts, leaving nothing behind. */
   start(entrant: T, signal: AbortSignal): Promise<R>;
+  /** Whether this failure of one entrant ends the race for all. */
+  isFinal?(error: unknown): boolean;
   /** Releases a result that came too late. */
   discard(result: R): void;
   readonly clock: Clock;
@@ -39,6 +41,7 @@ export async function staggered<T, R>(entrants: readonly T[], race: Race<T, R>):
       controller.abort(OVERTAKEN);
     } catch (error) {
       failures[index] = error;
+      if (race.isFinal?.(error)) controller.abort(error);
     }
   };
 
