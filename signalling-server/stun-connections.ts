@@ -59,6 +59,7 @@ export class StunConnections implements AsyncDisposable {
     const source = from && sourceOf(from.host);
     const ofSource = this.#bySource.get(source ?? '') ?? 0;
     socket.on('error', () => {}); // 'close' follows, and that is what counts
+    if (this.#closed) return void socket.destroy();
     if (
       !from ||
       !source ||

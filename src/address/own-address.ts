@@ -87,17 +87,20 @@ export class OwnAddress implements Disposable {
   }
 
   #poll(): void {
-    const local = this.#look();
+    let local: LocalAddress[];
+    try {
+      local = this.#look();
+    } catch {
+      return; // the system has no descriptor left for the question: what was true a moment ago stays
+    }
     if (JSON.stringify(local) !== JSON.stringify(this.#local)) {
       this.#local = local;
       const present = new Set(local.map(({ address }) => address));
       for (const address of this.#learned.keys()) if (!present.has(address)) this.#learned.delete(address);
       this.#publish();
-    } else if (
-      this.#current.expiresAt.getTime() - this.#options.clock.wall() <
-      this.#options.lifetimeMs / 2
-    ) {
-      this.#publish();
+    } else {
+      const ageMs = this.#options.clock.wall() - this.#current.issuedAt.getTime();
+      if (ageMs > this.#options.lifetimeMs / 2 || ageMs < 0) this.#publish(); // below 0: the clock was set back
     }
   }
 

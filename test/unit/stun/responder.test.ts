@@ -356,7 +356,7 @@ describe('a TCP connection', () => {
       attributes: [['PADDING', Buffer.alloc(2_048)]],
     });
     socket.pause();
-    const ended = once(socket, 'close');
+    const ended = new Promise(resolve => socket.once('close', resolve));
     const flood = setInterval(() => {
       for (let i = 0; i < 50 && !socket.destroyed; i++) socket.write(request);
     }, 5);
