@@ -1,0 +1,1 @@
+export const renderPage = (_: unknown) => '';
