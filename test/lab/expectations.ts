@@ -3,7 +3,9 @@
 import type { Behaviour } from '../../src/nat/profile.js';
 import type { ExpectedBehaviour, NatKind } from './nat-kinds.js';
 
-export type StrategyName = 'direct' | 'reverse' | 'punch' | 'relay';
+/** In the order in which they are tried. */
+export const STRATEGIES = ['direct', 'reverse', 'punch', 'relay'] as const;
+export type StrategyName = (typeof STRATEGIES)[number];
 
 /**
  * What the product can do. `port-mapping`: it asks gateways for ports. `held-mapping`: it listens on a mapping
