@@ -31,7 +31,7 @@ section { margin-top: 34px; }
 .matrix thead td { vertical-align: bottom; color: var(--soft); white-space: nowrap; }
 .matrix thead th { height: 148px; vertical-align: bottom; font-weight: 500; font-size: 13px; padding: 0 0 4px; }
 .matrix thead span { writing-mode: vertical-rl; transform: rotate(180deg); display: inline-block; }
-.matrix tbody th { text-align: right; font-weight: 500; font-size: 13px; padding-right: 8px; white-space: nowrap; }
+.matrix tbody th { width: 1%; text-align: right; font-weight: 500; font-size: 13px; padding-right: 8px; white-space: nowrap; }
 .matrix tbody td { width: 58px; height: 38px; min-width: 44px; border-radius: 6px; text-align: center; font-weight: 600; font-size: 13.5px; cursor: default; line-height: 1.15; }
 .matrix tbody td small { display: block; font-weight: 500; font-size: 10.5px; }
 .matrix td.self { box-shadow: inset 0 0 0 1.5px color-mix(in srgb, var(--ink) 38%, transparent); }

@@ -71,7 +71,8 @@ ${STRATEGIES.map(name => `    <li><i class="${name}"></i>${name}<small>${WORDS[n
 ${surpriseList(report)}
 <section>
   <h2>Time to connect</h2>
-  <p>Each dot is a run, from the call to the open, authenticated pipe; the bar is the median. Lines mark round trips.</p>
+  <p>Each dot is a run, from the call to the open, authenticated pipe; the bar is the median, and RTT
+  a round trip between the two.</p>
   ${timesChart(report)}
 </section>
 <section>
