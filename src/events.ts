@@ -21,6 +21,15 @@ export const EVENTS = {
   'signalling-unreachable': 'A signalling server could not be reached or registered with; url, reason.',
   'signalling-goodbye': 'A signalling server is about to close; url, reason.',
   'signalling-ignored': 'Something that came through signalling was dropped; url, reason, from, detail.',
+  'port-mapping-opened': 'The gateway opened a port; localAddress, internalPort, mapping, remade.',
+  'port-mapping-renewed':
+    'The lease of an opened port was prolonged; localAddress, internalPort, lifetimeSeconds.',
+  'port-mapping-lost':
+    'An opened port is open no more, and asked for anew; localAddress, internalPort, reason.',
+  'port-mapping-removed': 'An opened port was given back; localAddress, internalPort.',
+  'port-mapping-failed': 'One protocol gave nothing, the next is tried; localAddress, protocol, reason.',
+  'port-mapping-ignored': 'An answer was not believed; protocol, sender, reason.',
+  'port-mapping-unavailable': 'No gateway, or none that opens ports; localAddress, reason.',
   'handler-failed': 'A message handler of the application threw; peer.',
 } as const;
 

@@ -5,6 +5,8 @@ import { WayleaveError } from './errors.js';
 
 const option = <T extends z.ZodType>(schema: T, unit: string, why: string): T => schema.meta({ unit, why });
 const callback = <F>() => z.custom<F>(value => typeof value === 'function', 'is not a function');
+const isIdentity = (value: unknown) =>
+  typeof value === 'object' && value !== null && 'privateKey' in value && 'sealingPrivateKey' in value;
 const signal = z.custom<AbortSignal>(value => value instanceof AbortSignal, 'is not an AbortSignal');
 
 export const STRATEGIES = ['direct', 'reverse', 'punch', 'relay'] as const;
@@ -22,9 +24,7 @@ export const nodeOptionsSchema = z.strictObject({
     'Identity key file, mode 0600, created when absent. Without one the node gets a new id at each start.',
   ),
   identity: option(
-    z
-      .custom<import('./identity/keys.js').Identity>(value => typeof value === 'object' && value !== null)
-      .optional(),
+    z.custom<import('./identity/keys.js').Identity>(isIdentity, 'is not made by createIdentity').optional(),
     'Identity',
     'An identity made by `createIdentity`, instead of a key file.',
   ),

@@ -30,8 +30,8 @@ function expectLength(value: Buffer, ...lengths: number[]): Buffer {
   return value;
 }
 
-/** A value of a later version's list reads as the list's first word, `unknown`. */
-function word<T extends string>(list: readonly T[], index: number, minor: number): T {
+/** A value of a later version's list reads as the list's first, which means `unknown`. */
+function word<T>(list: readonly T[], index: number, minor: number): T {
   const found = list[index];
   if (found !== undefined) return found;
   if (minor <= MINOR) throw new Error(`has no value ${index}`);
@@ -50,7 +50,7 @@ function behaviourBytes({ kind, mapping, filtering, ports, ...rest }: Behaviour)
     (HAIRPIN.indexOf(rest.hairpinning) << 2) |
     (SYN_ANSWERS.indexOf(rest.unsolicitedSyn) << 4);
   const delta = Buffer.alloc(2);
-  delta.writeInt16BE(ports.delta ?? 0);
+  delta.writeInt16BE(ports.pattern === 'delta' ? (ports.delta ?? 0) : 0);
   const percent = Math.round(rest.confidence * 100);
   return [Buffer.from([first, second, ...delta, Math.min(rest.samples, 255), percent])];
 }
@@ -64,16 +64,16 @@ function readBehaviour(value: Buffer, minor: number): Behaviour {
     number,
     number,
   ];
-  const hairpinning = HAIRPIN[(second >> 2) & 3];
-  if (hairpinning === undefined || first >> 7 || second >> 6 || percent > 100)
-    throw new Error('has undefined bits');
   const pattern = word(PORT_PATTERNS, second & 3, minor);
+  const delta = value.readInt16BE(2);
+  const spare = first >> 7 || second >> 6 || (pattern !== 'delta' && delta);
+  if (percent > 100 || (spare && minor <= MINOR)) throw new Error('has undefined bits');
   return {
     kind: word(REACH_KINDS, first & 7, minor),
     mapping: word(DEPENDENCE, (first >> 3) & 3, minor),
     filtering: word(DEPENDENCE, (first >> 5) & 3, minor),
-    ports: pattern === 'delta' ? { pattern, delta: value.readInt16BE(2) } : { pattern },
-    hairpinning,
+    ports: pattern === 'delta' ? { pattern, delta } : { pattern },
+    hairpinning: word(HAIRPIN, (second >> 2) & 3, minor),
     unsolicitedSyn: word(SYN_ANSWERS, (second >> 4) & 3, minor),
     samples,
     confidence: percent / 100,
@@ -242,8 +242,8 @@ export function decodeAddress(bytes: Buffer): AddressFields {
     minor,
     id: '',
     sealingKey: new Uint8Array(),
-    issuedAt: 0,
-    expiresAt: 0,
+    issuedAt: -1, // refused where the field is absent
+    expiresAt: -1,
     machine: null,
     capabilities: [],
     servers: [],

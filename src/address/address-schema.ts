@@ -5,8 +5,11 @@ import { isNodeId } from '../identity/node-id.js';
 import { behaviourSchema } from '../nat/profile.js';
 import { canonicalIp, familyOf } from '../net/ip-scope.js';
 
-/** How an external port came to be: by a gateway protocol, or a mapping held open through a full cone. */
-export const MAPPED_BY = ['pcp', 'nat-pmp', 'upnp-igd', 'held'] as const;
+/**
+ * How an external port came to be: by a gateway protocol, or a mapping held open through a full cone.
+ * `unknown`: in a way that only a later version has a word for.
+ */
+export const MAPPED_BY = ['unknown', 'pcp', 'nat-pmp', 'upnp-igd', 'held'] as const;
 
 /** What the node can do for others, beyond answering direct connections. */
 export const CAPABILITIES = ['reverse', 'punch', 'relay'] as const;
@@ -45,10 +48,17 @@ export const interfaceSchema = z
 const serverUrl = z
   .string()
   .max(256)
+  .regex(/^[!-~]*$/, 'holds characters other than printable ASCII') // it is shown on terminals
   .refine(text => {
     const url = URL.canParse(text) ? new URL(text) : undefined;
     return url !== undefined && /^(wss?|mqtts?):$/.test(url.protocol) && !url.username && !url.password;
   }, 'is not a ws, wss, mqtt or mqtts URL without credentials');
+
+/** Five bytes hold the seconds. */
+const time = z
+  .int()
+  .min(0)
+  .max((2 ** 40 - 1) * 1000);
 
 export const addressSchema = z
   .strictObject({
@@ -57,8 +67,8 @@ export const addressSchema = z
     id: z.string().refine(isNodeId, 'is not a node id'),
     sealingKey: bytes(32),
     /** Milliseconds since 1970, whole seconds. */
-    issuedAt: z.int().min(0),
-    expiresAt: z.int().min(0),
+    issuedAt: time,
+    expiresAt: time,
     /** Recognised only by nodes on the same machine. */
     machine: bytes(8).nullable(),
     capabilities: z.array(z.enum(CAPABILITIES)),

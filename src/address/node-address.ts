@@ -57,8 +57,7 @@ export class NodeAddress {
    * @throws AddressError with the `field` that is wrong; code `address-expired` or `bad-address`.
    */
   static parse(source: string | Uint8Array, now: number = Date.now()): NodeAddress {
-    const bytes = typeof source === 'string' ? bytesOfText(source) : Buffer.from(source);
-    checkLength(PREFIX.length + Math.ceil((bytes.length * 4) / 3));
+    const bytes = typeof source === 'string' ? bytesOfText(source) : ownBytes(source);
     if (bytes.length < SIGNATURE_BYTES + 2) throw new AddressError('address', 'is cut off');
     const signed = bytes.subarray(0, -SIGNATURE_BYTES);
     const fields = check(decodeAddress(signed));
@@ -135,6 +134,12 @@ function bytesOfText(text: string): Buffer {
   const bytes = Buffer.from(body, 'base64url');
   if (bytes.toString('base64url') !== body) throw new AddressError('text', 'is not base64url, or is cut off');
   return bytes;
+}
+
+function ownBytes(source: Uint8Array): Buffer {
+  if (!(source instanceof Uint8Array)) throw new AddressError('address', 'is neither text nor bytes');
+  checkLength(PREFIX.length + Math.ceil((source.length * 4) / 3));
+  return Buffer.from(source);
 }
 
 function checkLength(characters: number): void {

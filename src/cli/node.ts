@@ -2,6 +2,8 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import type { Pipe } from '../pipe/pipe.js';
+import { type ForwardTarget, forwardTargets } from './forward-target.js';
+import { allowForwarding } from './forwarding.js';
 import type { NodeFlags } from './node-flags.js';
 import { integer, nodeFlags, nodeIds, nodeOptions } from './node-flags.js';
 import { EXIT, type Output, runCommand } from './output.js';
@@ -12,7 +14,7 @@ interface Flags extends NodeFlags {
   listen: boolean;
   echo?: boolean;
   allow?: string[];
-  allowForward?: string[];
+  allowForward?: ForwardTarget[];
 }
 
 export function registerNode(program: Command): void {
@@ -27,13 +29,14 @@ export function registerNode(program: Command): void {
     .option(
       '--allow-forward <host:port>',
       'let `wayleave forward` reach this from here; may be repeated',
-      (value: string, earlier: string[] = []) => [...earlier, value],
+      forwardTargets,
     )
     .addHelpText(
       'after',
       `
-Example:
+Examples:
   wayleave node --server ws://203.0.113.10:7443 --key ~/.wayleave.key --echo
+  wayleave node --allow-forward localhost:80      (and elsewhere: wayleave forward ADDRESS 8080:localhost:80)
 
 Give the printed address to the other side; \`wayleave address ADDRESS\` explains what is in it.
 With --json: {"event":"listening","id","address"}, then {"event":"pipe","peer","strategy","direction"},
@@ -54,11 +57,8 @@ async function run(flags: Flags, output: Output, signal: AbortSignal): Promise<n
     ...(flags.host === undefined ? {} : { host: flags.host }),
     ...(allowed === undefined ? {} : { accept: peer => allowed.has(peer) }),
   });
-  const { allowForwarding } = await import('./forwarding.js');
-  const forwards = allowForwarding(flags.allowForward ?? [], output);
-  node.onPipe(pipe => {
-    if (!forwards(pipe)) show(pipe, flags.echo === true, output);
-  });
+  const takesOver = allowForwarding(flags.allowForward ?? [], output);
+  node.onPipe(pipe => show(pipe, flags.echo === true, takesOver, output));
   await node.ready({ signal });
   const address = node.address.toString();
   output.result(
@@ -75,12 +75,21 @@ async function run(flags: Flags, output: Output, signal: AbortSignal): Promise<n
   return EXIT.done;
 }
 
-function show(pipe: Pipe, echo: boolean, output: Output): void {
+function show(
+  pipe: Pipe,
+  echo: boolean,
+  takesOver: (pipe: Pipe, first: Buffer) => boolean,
+  output: Output,
+): void {
   const { peer, direction } = pipe;
   const { strategy } = pipe.route;
   const who = `${peer.slice(0, 8)}…`;
   output.result({ event: 'pipe', peer, strategy, direction }, pc.green(`pipe from ${who} by ${strategy}`));
-  pipe.onMessage(async message => {
+  let first = true;
+  const showing = pipe.onMessage(async message => {
+    const taken = first && takesOver(pipe, message);
+    first = false;
+    if (taken) return showing[Symbol.dispose](); // `wayleave forward`: no messages for people to read
     const data = message.toString();
     output.result({ event: 'message', peer, data }, `${who} ${data}`);
     if (echo) await pipe.send(message);

@@ -6,10 +6,11 @@ import {
   generateKeyPairSync,
   hkdfSync,
   type KeyObject,
+  randomUUID,
   sign,
   verify,
 } from 'node:crypto';
-import { open, readFile } from 'node:fs/promises';
+import { constants, link, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { WayleaveError } from '../errors.js';
 import { type NodeId, nodeIdBytes, nodeIdFromBytes } from './node-id.js';
 
@@ -63,52 +64,72 @@ export function createIdentity(privateKey: KeyObject = generateKeyPairSync('ed25
   return { id: nodeIdFromBytes(publicKey), publicKey, privateKey, sealingPublicKey, sealingPrivateKey };
 }
 
+const keyFileError = (path: string, why: string, cause?: unknown) =>
+  new WayleaveError('bad-key-file', `key file ${path}: ${why}`, cause === undefined ? {} : { cause });
+
 /**
- * The identity in a key file; a missing file is created with mode 0600.
+ * The identity in a key file; a missing file is created with mode 0600. Of several processes that create it at
+ * once, one does, and all get that identity.
  * @throws WayleaveError `bad-key-file` when it cannot be read, is open to others, or holds no Ed25519 key.
  */
 export async function loadIdentity(path: string): Promise<Identity> {
-  try {
-    const file = await open(path, 'wx', 0o600);
-    try {
-      const identity = createIdentity();
-      await file.writeFile(identity.privateKey.export({ format: 'pem', type: 'pkcs8' }));
-      return identity;
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') {
-      const reason = (cause as Error).message;
-      throw new WayleaveError('bad-key-file', `cannot create key file: ${reason}`, { cause });
-    }
-  }
-  return readIdentity(path);
+  const identity = (await readIdentity(path)) ?? (await createKeyFile(path)) ?? (await readIdentity(path));
+  if (identity === undefined) throw keyFileError(path, 'is a link to a file that is not there');
+  return identity;
 }
 
-async function readIdentity(path: string): Promise<Identity> {
-  const fail = (why: string, cause?: unknown) =>
-    new WayleaveError('bad-key-file', `key file ${path}: ${why}`, cause === undefined ? {} : { cause });
-  const file = await open(path, 'r').catch(cause => {
-    throw fail(`cannot be opened (${cause.code})`, cause);
-  });
+/** Undefined: somebody else was faster. The file gets its name when it is whole: nobody reads half a key. */
+async function createKeyFile(path: string): Promise<Identity | undefined> {
+  const draft = `${path}.${randomUUID()}`;
+  const identity = createIdentity();
   try {
-    const { mode, size } = await file.stat();
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      throw fail(`others may read it (mode ${(mode & 0o777).toString(8)}); run chmod 600 on it`);
+    const pem = identity.privateKey.export({ format: 'pem', type: 'pkcs8' });
+    await writeFile(draft, pem, { flag: 'wx', mode: 0o600 });
+    await link(draft, path);
+    return identity;
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return undefined;
+    throw keyFileError(path, `cannot be created (${code ?? message})`, cause);
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+/** Undefined: there is no such file. */
+async function readIdentity(path: string): Promise<Identity | undefined> {
+  // without O_NONBLOCK a pipe in the file's place would be waited for
+  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+  const file = await open(path, flags).catch(cause => {
+    if (cause.code === 'ENOENT') return undefined;
+    throw keyFileError(path, `cannot be opened (${cause.code ?? cause.message})`, cause);
+  });
+  if (file === undefined) return undefined;
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile()) throw keyFileError(path, 'is not a file');
+    if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0) {
+      const mode = (stats.mode & 0o777).toString(8);
+      throw keyFileError(path, `others may read it (mode ${mode}); run chmod 600 on it`);
     }
-    if (size > 16_384) throw fail('is too large to be a key');
-    let key: KeyObject;
-    try {
-      key = createPrivateKey(await readFile(file));
-    } catch (cause) {
-      throw fail('is not a PEM private key', cause);
-    }
-    if (key.asymmetricKeyType !== 'ed25519') throw fail(`holds a ${key.asymmetricKeyType} key, not Ed25519`);
-    return createIdentity(key);
+    if (stats.size > 16_384) throw keyFileError(path, 'is too large to be a key');
+    return createIdentity(ed25519Key(path, await readFile(file)));
   } finally {
     await file.close();
   }
+}
+
+function ed25519Key(path: string, pem: Buffer): KeyObject {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch (cause) {
+    throw keyFileError(path, 'is not a PEM private key', cause);
+  }
+  if (key.asymmetricKeyType !== 'ed25519') {
+    throw keyFileError(path, `holds a ${key.asymmetricKeyType} key, not Ed25519`);
+  }
+  return key;
 }
 
 /** Signs for one purpose: the same bytes signed for another purpose do not verify. */

@@ -1,5 +1,5 @@
 // Lets each signed message through once. A message is fresh while its sender's clock and ours agree within the
-// tolerance; within that span its id must be new. Memory is bounded on both axes, and what is forgotten
+// tolerance; within that span its id must be new. Memory is bounded on every axis, and what is forgotten
 // raises a floor below which nothing is accepted: under a flood this errs by refusing, never by replaying.
 import type { NodeId } from './node-id.js';
 
@@ -12,43 +12,58 @@ interface Seen {
 export class ReplayWindow {
   readonly #toleranceMs: number;
   readonly #maxSenders: number;
+  readonly #maxIdsPerSender: number;
   readonly #maxIds: number;
   /** Least recently heard first. */
   readonly #senders = new Map<NodeId, Seen>();
   #strangerFloor = Number.NEGATIVE_INFINITY;
+  #size = 0;
 
-  constructor(options: { toleranceMs?: number; maxSenders?: number; maxIdsPerSender?: number } = {}) {
+  constructor(
+    options: { toleranceMs?: number; maxSenders?: number; maxIdsPerSender?: number; maxIds?: number } = {},
+  ) {
     this.#toleranceMs = options.toleranceMs ?? 15 * 60_000;
     this.#maxSenders = options.maxSenders ?? 4096;
-    this.#maxIds = options.maxIdsPerSender ?? 256;
+    this.#maxIdsPerSender = options.maxIdsPerSender ?? 256;
+    this.#maxIds = options.maxIds ?? 65_536; // about 6 MB
   }
 
-  /** Whether this message may pass; true at most once for each (sender, id). Times in wall milliseconds. */
+  /** How many ids are remembered. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Whether this message may pass; true at most once for the same sender, id and time, also when our clock is set
+   * back in between. Times in wall milliseconds.
+   */
   admit(from: NodeId, id: string, sentAt: number, now: number): boolean {
-    if (Math.abs(now - sentAt) > this.#toleranceMs) return false;
+    if (!(Math.abs(now - sentAt) <= this.#toleranceMs)) return false; // NaN, too
     const seen = this.#senders.get(from) ?? { ids: new Map(), floor: this.#strangerFloor };
     if (sentAt <= seen.floor || seen.ids.has(id)) return false;
     seen.ids.set(id, sentAt);
-    if (seen.ids.size > this.#maxIds) this.#forgetOldest(seen, now);
+    this.#size++;
     this.#senders.delete(from);
     this.#senders.set(from, seen);
-    if (this.#senders.size > this.#maxSenders) this.#forgetSender();
+    if (seen.ids.size > this.#maxIdsPerSender) this.#forgetOldest(seen);
+    while (this.#senders.size > this.#maxSenders || this.#size > this.#maxIds) this.#forgetSender();
     return true;
   }
 
-  #forgetOldest(seen: Seen, now: number): void {
-    for (const [id, sentAt] of seen.ids) if (now - sentAt > this.#toleranceMs) seen.ids.delete(id);
-    if (seen.ids.size <= this.#maxIds) return;
+  // The expired ones go this way, too: dropped without a floor, they would pass again if the clock were set back.
+  #forgetOldest(seen: Seen): void {
     let oldest: [string, number] = ['', Number.POSITIVE_INFINITY];
     for (const entry of seen.ids) if (entry[1] < oldest[1]) oldest = entry;
     seen.ids.delete(oldest[0]);
+    this.#size--;
     seen.floor = Math.max(seen.floor, oldest[1]);
   }
 
   #forgetSender(): void {
     for (const [from, seen] of this.#senders) {
       this.#senders.delete(from);
-      this.#strangerFloor = Math.max(this.#strangerFloor, ...seen.ids.values());
+      this.#size -= seen.ids.size;
+      this.#strangerFloor = Math.max(this.#strangerFloor, seen.floor, ...seen.ids.values());
       return;
     }
   }

@@ -14,6 +14,7 @@ import {
   hkdfSync,
   type KeyObject,
 } from 'node:crypto';
+import { WayleaveError } from '../errors.js';
 import { type Identity, publicKeyFromRaw, rawPublicKey, signFor, verifyFor } from './keys.js';
 import { type NodeId, nodeIdFromBytes } from './node-id.js';
 
@@ -31,12 +32,14 @@ function onceKey(secret: KeyObject, other: KeyObject, ephemeral: Buffer, recipie
   return { key: derived.subarray(0, 32), nonce: derived.subarray(32) };
 }
 
-/** Signs and seals. `recipientKey` is the recipient's raw X25519 key, from its address. */
+/**
+ * Signs and seals. `recipientKey` is the recipient's raw X25519 key, from its address.
+ * @throws WayleaveError `bad-address` when no secret can be shared with that key (RFC 7748, section 6.1).
+ */
 export function seal(sender: Identity, recipientKey: Buffer, payload: Uint8Array): Buffer {
   const pair = generateKeyPairSync('x25519');
   const ephemeral = rawPublicKey('x25519', createPublicKey(pair.privateKey))!;
-  const other = publicKeyFromRaw('x25519', recipientKey);
-  const { key, nonce } = onceKey(pair.privateKey, other, ephemeral, recipientKey);
+  const { key, nonce } = keyFor(recipientKey, pair.privateKey, ephemeral);
   const signature = signFor(PURPOSE, sender, Buffer.concat([recipientKey, ephemeral, payload]));
   const cipher = createCipheriv('chacha20-poly1305', key, nonce, { authTagLength: TAG_BYTES });
   return Buffer.concat([
@@ -45,6 +48,14 @@ export function seal(sender: Identity, recipientKey: Buffer, payload: Uint8Array
     cipher.final(),
     cipher.getAuthTag(),
   ]);
+}
+
+function keyFor(recipientKey: Buffer, secret: KeyObject, ephemeral: Buffer) {
+  try {
+    return onceKey(secret, publicKeyFromRaw('x25519', recipientKey), ephemeral, recipientKey);
+  } catch (cause) {
+    throw new WayleaveError('bad-address', 'the sealing key is not a usable X25519 key', { cause });
+  }
 }
 
 /** Opens a box sealed to `recipient` and checks who signed it; undefined if anything at all is wrong. */

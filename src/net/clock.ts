@@ -25,6 +25,9 @@ export interface Clock {
   ): Deadline;
 }
 
+/** The longest wait that a timer can hold, 24.8 days: it takes more for 1 ms. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
@@ -36,10 +39,13 @@ export const systemClock: Clock = {
         clearTimeout(timer);
         reject(abortError(signal!));
       };
-      const timer = setTimeout(() => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve();
-      }, ms);
+      const timer = setTimeout(
+        () => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve();
+        },
+        Math.min(ms, LONGEST_MS),
+      );
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   },
@@ -49,7 +55,11 @@ export const systemClock: Clock = {
     const controller = new AbortController();
     const linked =
       parents instanceof AbortSignal ? [parents] : parents.filter(parent => parent !== undefined);
-    const timer = setTimeout(() => controller.abort(expired()), ms);
+    const onTime = () => {
+      release();
+      controller.abort(expired());
+    };
+    const timer = setTimeout(onTime, Math.min(ms, LONGEST_MS));
     const release = () => {
       clearTimeout(timer);
       for (const parent of linked) parent.removeEventListener('abort', onAbort);

@@ -57,12 +57,18 @@ export class Scope implements AsyncDisposable {
 
   /** Releases everything, last acquired first. Idempotent, never rejects. */
   close(): Promise<void> {
-    this.#closing ??= (async () => {
+    if (!this.#closing) {
+      // closed first of all: what abort listeners and releases acquire is then released at once
+      this.#closing = Promise.resolve().then(() => this.#releaseAll());
       this.#controller.abort(new WayleaveError('closed', 'closed by its owner'));
-      for (const release of [...this.#releases].reverse()) await this.#run(release);
-      this.#releases.clear();
-    })();
+    }
     return this.#closing;
+  }
+
+  async #releaseAll(): Promise<void> {
+    for (const release of [...this.#releases].reverse()) {
+      if (this.#releases.delete(release)) await this.#run(release); // not if taken back meanwhile
+    }
   }
 
   async #run(release: Release): Promise<void> {

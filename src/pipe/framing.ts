@@ -6,7 +6,7 @@
 //   | kind  |                       length                          |
 import { WayleaveError } from '../errors.js';
 
-/** Kind numbers as they stand on the wire; 6 to 15 are not assigned and end the connection. */
+/** Kind numbers as they stand on the wire; 8 to 15 are not assigned and end the connection. */
 export const KIND = {
   message: 0,
   /** JSON: what the TLS client wants; the first frame of every connection. */
@@ -19,10 +19,15 @@ export const KIND = {
   end: 4,
   /** Nothing to say, still here. */
   heartbeat: 5,
+  /** Eight bytes that the other side's pipe sends back in a pong. */
+  ping: 6,
+  pong: 7,
 } as const;
 export type FrameKind = (typeof KIND)[keyof typeof KIND];
 
 export const HEADER_BYTES = 4;
+/** What a ping and its pong hold. */
+export const PING_BYTES = 8;
 /** 16 MiB: larger things belong in a stream. */
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** 4 KiB: what any frame but a message may hold. */
@@ -150,12 +155,13 @@ export class FrameDecoder {
 function checkHeader(header: number): void {
   const kind = header >>> 28;
   const length = header & 0x0fff_ffff;
-  if (kind > KIND.heartbeat) throw new WayleaveError('protocol-error', `frame of unknown kind ${kind}`);
+  if (kind > KIND.pong) throw new WayleaveError('protocol-error', `frame of unknown kind ${kind}`);
   if (kind === KIND.message) {
     if (length <= MAX_MESSAGE_BYTES) return;
     throw new WayleaveError('message-too-large', `the peer announced a message of ${length} bytes`);
   }
-  if (length > MAX_CONTROL_BYTES) {
+  const isPing = kind === KIND.ping || kind === KIND.pong;
+  if (isPing ? length !== PING_BYTES : length > MAX_CONTROL_BYTES) {
     throw new WayleaveError('protocol-error', `control frame of ${length} bytes`);
   }
 }

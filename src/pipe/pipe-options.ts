@@ -32,6 +32,11 @@ export interface PipeOptions<Via> {
   readonly deadMs?: number | undefined;
 }
 
+/** What becomes of a handler's error when nobody asked to hear of it. */
+export function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
+}
+
 /** What `send` takes; text goes out as UTF-8. */
 export type Sendable = string | ArrayBufferView | ArrayBufferLike;
 

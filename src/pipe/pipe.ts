@@ -14,7 +14,8 @@ import type { Client, Handler } from './message-handlers.js';
 import type { QueueLimits, RecvOptions } from './message-queue.js';
 import { DRAIN_MS } from './opening.js';
 import { Outbox } from './outbox.js';
-import { bytesOf, type PipeOptions, type Route, type Sendable } from './pipe-options.js';
+import { type PingOptions, Pings } from './pings.js';
+import { bytesOf, type PipeOptions, type Route, type Sendable, warn } from './pipe-options.js';
 
 const opened = channel('wayleave:pipe-opened');
 const ended = channel('wayleave:pipe-closed');
@@ -36,6 +37,7 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
   readonly #inbox: Inbox<Pipe>;
   readonly #outbox: Outbox;
   readonly #liveness: Liveness;
+  readonly #pings: Pings;
   #resolveClosed!: (reason: CloseReason) => void;
   #timer: NodeJS.Timeout | undefined;
   #started = false;
@@ -64,6 +66,7 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
     this.#inbox = new Inbox(this, client, { nodeHandlers, queue, onError, onSpace: () => this.#pump() });
     this.#outbox = new Outbox(socket, () => this.#liveness.wrote(performance.now()));
     this.#liveness = new Liveness(performance.now(), heartbeatMs, deadMs);
+    this.#pings = new Pings((kind, payload, signal) => this.#outbox.send(kind, payload, signal));
     socket.once('error', (error: NodeJS.ErrnoException) => this.#lose(error.code ?? error.message));
     socket.once('close', () => this.#finish());
     this.#publish(opened);
@@ -88,6 +91,14 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
    */
   recv(options?: RecvOptions): Promise<Buffer> {
     return this.#inbox.claim().recv(options);
+  }
+
+  /**
+   * One round trip to the other side's pipe and back, in milliseconds; behind what is already under way.
+   * @throws WayleaveError `timeout`, `rate-limited` (16 are under way), `aborted`, or the pipe's end.
+   */
+  ping(options: PingOptions = {}): Promise<number> {
+    return this.#pings.ping(options);
   }
 
   /** Calls `handler` with every message from now on, until the result is disposed. Any number of handlers. */
@@ -182,16 +193,13 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
       throw new WayleaveError('protocol-error', `a frame of kind ${kind} out of place`);
     }
     if (kind === KIND.accept) this.#secured.awaitingAccept = false;
+    if (kind === KIND.ping || kind === KIND.pong) this.#pings.take(kind, payload);
     if (kind === KIND.message || kind === KIND.end) {
       if (this.#peerEnded) throw new WayleaveError('protocol-error', 'a message after the end');
       if (kind === KIND.message) this.#inbox.deliver(payload);
-      else this.#endInbox();
+      else this.#inbox.end(new WayleaveError('closed', 'the peer has ended its side'));
+      this.#peerEnded = kind === KIND.end;
     }
-  }
-
-  #endInbox(): void {
-    this.#peerEnded = true;
-    this.#inbox.end(new WayleaveError('closed', 'the peer has ended its side'));
   }
 
   #read(reads: boolean): void {
@@ -259,6 +267,7 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
     this.#reason = reason;
     clearTimeout(this.#timer);
     this.#inbox.end(closeError(reason));
+    this.#pings.end(closeError(reason));
     return true;
   }
 
@@ -285,8 +294,4 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
     const { peer, direction, route } = this;
     event.publish({ attempt: this.#attempt, peer, direction, strategy: route.strategy, ...this.#reason });
   }
-}
-
-function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error));
 }

@@ -9,7 +9,7 @@ const MAX_CHARACTERS = 512;
  * @throws WayleaveError `bad-option` unless it is a ws: or wss: URL without credentials or fragment.
  */
 export function parseServerUrl(text: string): string {
-  const shown = JSON.stringify(text.slice(0, 80));
+  const shown = JSON.stringify(text.slice(0, 80).replace(/\/\/.*@/, '//…@')); // no secrets in messages
   const fail = (why: string) => new WayleaveError('bad-option', `server URL ${shown} ${why}`);
   if (text.length > MAX_CHARACTERS) throw fail(`is longer than ${MAX_CHARACTERS} characters`);
   if (!URL.canParse(text)) throw fail('is not a URL; write ws://HOST:PORT or wss://HOST:PORT');

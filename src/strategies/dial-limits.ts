@@ -12,7 +12,7 @@ const MINUTE_MS = 60_000;
 export class DialLimiter {
   readonly #limits: DialLimits;
   readonly #now: () => number;
-  readonly #busy = new Set<NodeId>();
+  readonly #busy = new Map<NodeId, object>();
   /** Requests admitted within the last minute, oldest first; bounded by the limit per node. */
   #recent: { peer: NodeId; at: number }[] = [];
 
@@ -28,8 +28,10 @@ export class DialLimiter {
     if (this.#busy.has(peer) || this.#recent.length >= this.#limits.perNodePerMinute) return undefined;
     const ofPeer = this.#recent.filter(entry => entry.peer === peer).length;
     if (ofPeer >= this.#limits.perPeerPerMinute) return undefined;
-    this.#recent.push({ peer, at: now });
-    this.#busy.add(peer);
-    return { [Symbol.dispose]: () => this.#busy.delete(peer) };
+    const place = { peer, at: now };
+    this.#recent.push(place);
+    this.#busy.set(peer, place);
+    // disposed twice, it must not free the place of the peer's next request
+    return { [Symbol.dispose]: () => void (this.#busy.get(peer) === place && this.#busy.delete(peer)) };
   }
 }
