@@ -60,6 +60,8 @@ function range(schema: Described): string {
     case 'integer':
     case 'number':
       return maximum === undefined ? `from ${number(minimum)}` : `${number(minimum)} to ${number(maximum)}`;
+    case 'null':
+      return '`null`';
     case 'boolean':
       return '`true`, `false`';
     case 'string':
