@@ -119,6 +119,25 @@ describeLab(`the probe, ${RUNS} run(s) of each kind at 20 ms one way`, () => {
   });
 });
 
+describeLab('the life of idle UDP mappings', () => {
+  test('is found between two delays', { timeout: 60_000 }, async () => {
+    const forgetful: NatKind = {
+      ...(NAT_KINDS['port-restricted-drop'] as NatKind),
+      sysctls: {
+        'net.netfilter.nf_conntrack_udp_timeout': '4',
+        'net.netfilter.nf_conntrack_udp_timeout_stream': '4',
+      },
+    };
+    await using world = await createWorld({ oneWayMs: 20 });
+    const server = world.publicHost('server', { addresses: 2 });
+    const { host } = world.site('home', forgetful);
+    const responder = await server.spawn('node', [builtProgram('probe/stun-server'), ...server.ipv4]);
+    await responder.event('listening');
+    const args = [builtProgram('probe/lifetime'), host.address, server.address, '1', '2', '7', '9'];
+    expect(JSON.parse(await host.output('node', args))).toEqual({ atLeastS: 2, lessThanS: 7 });
+  });
+});
+
 describe.each([0.05, 0.2])('the probe, with loss of %d', loss => {
   const LOSSY = [
     'open',

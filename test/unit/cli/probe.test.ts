@@ -117,7 +117,13 @@ describe('wayleave probe', () => {
     registerProbe(program);
     const [command] = program.commands;
     expect(command!.name()).toBe('probe');
-    expect(command!.options.map(({ long }) => long)).toEqual(['--server', '--stun', '--interface', '--json']);
+    expect(command!.options.map(({ long }) => long)).toEqual([
+      '--server',
+      '--stun',
+      '--interface',
+      '--udp-lifetime',
+      '--json',
+    ]);
   });
 });
 
