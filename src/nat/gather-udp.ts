@@ -1,6 +1,7 @@
 // The UDP half of a probe (RFC 5780 section 4): who sees us as what, which uninvited answers come in, in what
 // order ports are given, and whether a packet to ourselves comes back. Mappings are made one after another;
 // filtering is tested from a port that has contacted one endpoint only, for contact opens filters.
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../net/clock.js';
 import type { Endpoint } from '../net/endpoint.js';
 import { familyOf } from '../net/ip-scope.js';
@@ -155,6 +156,7 @@ async function testFiltering(
   const patienceMs = 2 * roundTripMs + 100;
   const once: Schedule = { sendAtMs: [0], giveUpMs: 3_000 };
   const settled = new AbortController();
+  setMaxListeners(0, settled.signal); // every question listens to it
   const stop = () => settled.abort();
   signal.addEventListener('abort', stop, { once: true });
   const decided = () => questions[0]!.passed || questions.every(({ passed }) => passed);

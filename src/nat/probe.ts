@@ -1,5 +1,6 @@
 // The probe: gathers samples for each local address, over UDP and TCP at once, has them classified, and says
 // what that is good for. A full profile takes some 8 round trips, or under 3 s where something keeps silent.
+import { setMaxListeners } from 'node:events';
 import { abortError } from '../errors.js';
 import { type Clock, systemClock } from '../net/clock.js';
 import type { Endpoint } from '../net/endpoint.js';
@@ -63,6 +64,7 @@ export async function probe(options: ProbeOptions): Promise<ProbeResult> {
   const { servers, clock = systemClock, limitMs = LIMIT_MS, signal } = options;
   if (signal?.aborted) throw abortError(signal);
   using deadline = clock.deadline(limitMs, signal);
+  setMaxListeners(0, deadline.signal); // every request of the probe listens to it
   const profiles = await Promise.all(
     (options.interfaces ?? addressesTowards(servers)).map(local =>
       probeAddress(

@@ -1,6 +1,7 @@
 // For how long a NAT remembers a UDP mapping that nobody uses (RFC 4787 section 4.3, RFC 5780 section 4.6). Each
 // of several idle sockets asks for one answer after its own delay: the longest delay whose answer still comes in
 // is a lower bound, the shortest whose does not an upper one. Takes as long as the longest delay: minutes.
+import { setMaxListeners } from 'node:events';
 import { abortError } from '../errors.js';
 import { type Clock, systemClock } from '../net/clock.js';
 import type { Endpoint } from '../net/endpoint.js';
@@ -32,14 +33,20 @@ const DELAYS_S = [15, 30, 60, 120, 180, 300];
 const SOCKETS = 2;
 const FIRST: Schedule = rfcSchedule(250, 4, 2);
 const GRACE_MS = 1_500;
+/** First contact and grace: nothing takes longer than the longest delay and this. */
+const SLACK_MS = 10_000;
 
 /**
  * Undefined when the server does not answer, answers too early, or the answers contradict each other.
  * @throws WayleaveError the signal's abort error.
  */
 export async function measureUdpLifetime(options: UdpLifetimeOptions): Promise<UdpLifetime | undefined> {
-  const { server, localAddress, signal, clock = systemClock } = options;
+  const { server, localAddress, clock = systemClock } = options;
   const delaysS = [...(options.delaysS ?? DELAYS_S)].slice(0, 10).sort((a, b) => a - b);
+  if (options.signal?.aborted) throw abortError(options.signal);
+  using deadline = clock.deadline((delaysS.at(-1) ?? 0) * 1_000 + SLACK_MS, options.signal);
+  const { signal } = deadline;
+  setMaxListeners(0, signal); // every request listens to it
   await using scope = new Scope();
 
   /** Whether the answer came after this delay; undefined when nothing can be said. */
@@ -63,7 +70,7 @@ export async function measureUdpLifetime(options: UdpLifetimeOptions): Promise<U
       return { seconds, survived: both.includes(true) ? true : both.includes(undefined) ? undefined : false };
     }),
   );
-  if (signal?.aborted) throw abortError(signal);
+  if (options.signal?.aborted) throw abortError(options.signal);
   const alive = outcomes.filter(({ survived }) => survived === true).map(({ seconds }) => seconds);
   const gone = outcomes.filter(({ survived }) => survived === false).map(({ seconds }) => seconds);
   const atLeastS = Math.max(0, ...alive);
