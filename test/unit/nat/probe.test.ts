@@ -69,6 +69,19 @@ describe('the probe', () => {
     expect(interfaces[0]!.tcp.kind).toBe('open');
   });
 
+  it('counts the votes of several servers, and takes the most telling one first', async () => {
+    const single = scope.use(await createStunResponder({ host: HERE, port: 0 }));
+    const sites = await Promise.all([1, 2, 3].map(() => responder()));
+    const servers = [single, ...sites].map(({ endpoints }) => ({ endpoint: endpoints[0]! }));
+    const { interfaces } = await probe({ servers, interfaces: LOOPBACK });
+    const { udp, tcp } = interfaces[0]!;
+    for (const behaviour of [udp, tcp]) {
+      expect(behaviour).toMatchObject({ kind: 'open', mapping: 'endpoint-independent' });
+    }
+    expect(udp.samples).toBeGreaterThanOrEqual(12);
+    expect(tcp.samples).toBeGreaterThanOrEqual(9);
+  });
+
   it('knows nothing without servers, or with none of its family', async () => {
     for (const servers of [[], [{ endpoint: { host: '::1', port: 3478 } }]]) {
       const { interfaces, reach } = await probe({ servers, interfaces: LOOPBACK });
