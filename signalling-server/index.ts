@@ -1,5 +1,6 @@
 // `wayleave/server`: the signalling server to embed. The command line runs this very function.
 import { EmbeddedBackplane } from './backplane.js';
+import { embeddedStun } from './embedded-stun.js';
 import { configuredEndpoints } from './endpoint-sources.js';
 import { createLog } from './log.js';
 import { resolveServerOptions, type ServerOptions } from './options.js';
@@ -21,6 +22,13 @@ export type { Server } from './server.js';
 export async function createServer(options: ServerOptions = {}): Promise<Server> {
   const resolved = resolveServerOptions(options);
   const log = await createLog(resolved.logLevel);
-  const backplane = new EmbeddedBackplane();
-  return new SignallingServer(resolved, { backplane, sources: [configuredEndpoints(resolved)], log }).start();
+  const sources = [configuredEndpoints(resolved)];
+  if (resolved.stunPort !== null) sources.unshift(await embeddedStun(resolved, log));
+  try {
+    const parts = { backplane: new EmbeddedBackplane(), sources, log };
+    return await new SignallingServer(resolved, parts).start();
+  } catch (error) {
+    for (const source of sources) await source[Symbol.asyncDispose]();
+    throw error;
+  }
 }

@@ -60,6 +60,7 @@ export function publicHost({
   return localAddresses().find(({ family }) => family === 4)?.address ?? '127.0.0.1';
 }
 
-function inUrl(host: string): string {
+/** An IPv6 address takes brackets in a URL. */
+export function inUrl(host: string): string {
   return familyOf(host) === 6 ? `[${host}]` : host;
 }

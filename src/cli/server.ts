@@ -9,6 +9,8 @@ interface Flags {
   host?: string;
   port: number;
   publicHost?: string[];
+  stunPort?: number;
+  alternateHost?: string;
   stun?: string[];
   tlsCert?: string;
   tlsKey?: string;
@@ -23,6 +25,8 @@ const whole = (least: number, most: number) => (text: string) => {
   if (/^\d+$/.test(text) && value >= least && value <= most) return value;
   throw new InvalidArgumentError(`Write a whole number from ${least} to ${most}.`);
 };
+/** RFC 8489, section 19.2. */
+const STUN_PORT = 3478;
 const gather = (value: string, former: string[] = []) => [...former, value];
 
 export function registerServer(program: Command): void {
@@ -32,6 +36,12 @@ export function registerServer(program: Command): void {
     .option('--host <addr>', 'IP address to listen on (default: all)')
     .option('--port <n>', 'TCP port, 0 for any free one', whole(0, 65535), 7443)
     .option('--public-host <host>', 'name or address by which nodes reach this server; repeatable', gather)
+    .option(
+      '--stun-port <n>',
+      `STUN port, UDP and TCP; the next one is used as well (default: ${STUN_PORT}, or any if that is taken)`,
+      whole(0, 65534),
+    )
+    .option('--alternate-host <addr>', 'second IP address of this machine, for full NAT tests (RFC 5780)')
     .option('--stun <url>', 'stun: URL of a STUN server to name to the nodes; repeatable', gather)
     .option('--tls-cert <file>', 'certificate chain, PEM: speak wss and https')
     .option('--tls-key <file>', 'its private key, PEM')
@@ -47,7 +57,8 @@ export function registerServer(program: Command): void {
 }
 
 async function run(flags: Flags, output: Output, signal: AbortSignal): Promise<number> {
-  const { host, port, publicHost, stun, connectionsPerIp, messagesPerSecond, logLevel } = flags;
+  const { host, port, publicHost, alternateHost, stunPort, stun } = flags;
+  const { connectionsPerIp, messagesPerSecond, logLevel } = flags;
   const tls = await readTls(flags);
   const { createServer } = await import('../../signalling-server/index.js');
   const server = await createServer({
@@ -59,6 +70,9 @@ async function run(flags: Flags, output: Output, signal: AbortSignal): Promise<n
     ...(tls && { tls }),
     ...(connectionsPerIp !== undefined && { connectionsPerIp }),
     ...(messagesPerSecond !== undefined && { messagesPerSecond, messageBurst: 2 * messagesPerSecond }),
+    stunPort: stunPort ?? STUN_PORT,
+    stunPortTaken: stunPort === undefined ? 'take-another' : 'fail',
+    ...(alternateHost !== undefined && { alternateHost }),
   });
   output.result({ event: 'listening', ...server.listening }, forPeople(server.listening));
   if (!signal.aborted)
