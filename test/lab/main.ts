@@ -8,6 +8,7 @@ import pc from 'picocolors';
 import { runMatrix } from './matrix/matrix.js';
 import type { Run } from './matrix/result.js';
 import { DEFAULT_KINDS, NAT_KINDS, type NatKindName, natKind } from './nat-kinds.js';
+import { NEIGHBOURHOODS, type NeighbourhoodName } from './neighbourhoods.js';
 import { renderPage } from './report/page.js';
 import { type Report, totals } from './report/report.js';
 import { terminalReport } from './report/terminal.js';
@@ -60,12 +61,14 @@ async function lab(flags: Flags): Promise<void> {
     return;
   }
   const everything = Object.keys(NAT_KINDS) as NatKindName[];
+  const neighbourhoods = flags.only ? [] : (Object.keys(NEIGHBOURHOODS) as NeighbourhoodName[]);
   const kinds = flags.only ?? (flags.all ? everything : DEFAULT_KINDS);
   const startedAt = new Date().toISOString();
   const began = performance.now();
   progress(`building ${2 * kinds.length} places and starting ${kinds.length} nodes …`);
   const cells = await runMatrix({
     kinds,
+    neighbourhoods,
     oneWayMs: flags.oneWayMs,
     loss: flags.loss,
     runs: flags.runs,
@@ -88,6 +91,7 @@ async function lab(flags: Flags): Promise<void> {
     kernel: release(),
     version: packageVersion(),
     kinds: kinds.map(name => ({ name, rfc4787: natKind(name).rfc4787, makers: natKind(name).makers })),
+    neighbourhoods: neighbourhoods.map(name => ({ name, words: NEIGHBOURHOODS[name].words })),
   };
   const json = flags.json ?? join(flags.out, 'lab.json');
   const html = flags.html ?? join(flags.out, 'lab.html');
