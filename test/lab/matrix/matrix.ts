@@ -25,7 +25,7 @@ export interface MatrixOptions {
 
 export async function runMatrix(options: MatrixOptions): Promise<Cell[]> {
   const { kinds, neighbourhoods, oneWayMs, loss, runs, seed, atOnce, directory } = options;
-  await using stage = await Stage.set(kinds, neighbourhoods, { oneWayMs, loss, seed });
+  await using stage = await Stage.set(kinds, neighbourhoods, { oneWayMs, loss, seed, atOnce });
   options.onStage?.();
   const pairs = [
     ...kinds.flatMap(a => kinds.map(b => ({ a, b, expected: expectation(natKind(a), natKind(b)) }))),

@@ -4,6 +4,7 @@ import { type NatKindName, natKind } from '../nat-kinds.js';
 import { type NeighbourhoodName, neighbourhood } from '../neighbourhoods.js';
 import { createWorld, type Host, type LabProcess, type World, type WorldOptions } from '../world.js';
 import { startNode, startServer } from './product.js';
+import { runDisjoint } from './schedule.js';
 
 /** Where connects start. */
 export interface Initiator {
@@ -42,7 +43,7 @@ export class Stage implements AsyncDisposable {
   static async set(
     kinds: readonly NatKindName[],
     neighbours: readonly NeighbourhoodName[],
-    options: WorldOptions,
+    options: WorldOptions & { readonly atOnce: number },
   ): Promise<Stage> {
     const world = await createWorld(options);
     try {
@@ -61,9 +62,10 @@ export class Stage implements AsyncDisposable {
       await world.build();
       const serverProcess = await startServer(server);
       const responders = new Map<string, Responder>();
-      // One after another: they measure the network while they start, and should not disturb each other.
-      for (const [name, { host, link }] of waiting)
+      const starts = [...waiting].map(([name, place]) => ({ name, place, places: [name] }));
+      await runDisjoint(starts, options.atOnce, async ({ name, place: { host, link } }) => {
         responders.set(name, { host, link, node: await startNode(host, server) });
+      });
       return new Stage({ world, server, serverProcess, initiators, responders });
     } catch (error) {
       await world[Symbol.asyncDispose]();
