@@ -14,7 +14,7 @@ export type StrategyName = (typeof STRATEGIES)[number];
 export type Ability = StrategyName | 'port-mapping' | 'held-mapping' | 'birthday';
 
 /** The abilities that have landed: the one place to change when another does. */
-export const LANDED: ReadonlySet<Ability> = new Set<Ability>(['direct', 'reverse']);
+export const LANDED: ReadonlySet<Ability> = new Set<Ability>(['direct', 'reverse', 'punch', 'birthday']);
 
 export interface Expectation {
   /** The strategies of which one must win, the likeliest first; empty: no connection is possible. */
