@@ -85,15 +85,16 @@ export async function createStunResponder(options: StunResponderOptions): Promis
   const scope = new Scope();
   const site: { -readonly [K in keyof StunSite]: StunSite[K] } = { hosts: announced(options), ports: [0, 0] };
   const connections = new StunConnections({ site, hosts, limits, counters, clock });
-  scope.use(connections);
   try {
     const onConnection = (socket: Socket, at: Corner) => connections.take(socket, at);
     const first = await bindPort(scope, hosts, 0, options.port ?? 3478, onConnection);
     const second = options.alternatePort ?? (options.port === 0 ? 0 : first.port + 1);
     const rest = await bindPort(scope, hosts, 1, second, onConnection);
     site.ports = [first.port, rest.port];
+    scope.use(connections); // released first: a listener is closed only when its connections are
     answerDatagrams([first.sockets, rest.sockets], site, new SourceLimiter(limits.udp, clock.now), counters);
   } catch (error) {
+    await connections[Symbol.asyncDispose]();
     await scope.close();
     throw error;
   }

@@ -5,10 +5,12 @@ import { EventEmitter } from 'node:events';
 import { NodeAddress } from './address/node-address.js';
 import { OwnAddress } from './address/own-address.js';
 import { debugLog } from './debug-log.js';
-import { type AttemptOutcome, WayleaveError } from './errors.js';
+import { type AttemptOutcome, abortError, WayleaveError } from './errors.js';
 import { publish } from './events.js';
 import { createIdentity, type Identity, loadIdentity } from './identity/keys.js';
 import type { NodeId } from './identity/node-id.js';
+import type { StunServer } from './nat/probe.js';
+import { ProfileWatch } from './nat/profile-watch.js';
 import { systemClock } from './net/clock.js';
 import { Scope } from './net/scope.js';
 import {
@@ -21,8 +23,10 @@ import {
 } from './options.js';
 import { MessageHandlers } from './pipe/message-handlers.js';
 import { type MessageHandler, Pipe } from './pipe/pipe.js';
-import type { AttemptChannel } from './signalling/channel.js';
+import type { AttemptChannel, SignallingChannel } from './signalling/channel.js';
+import type { Greeting } from './signalling/frames.js';
 import { createSignalling, type Signalling } from './signalling/signalling.js';
+import { stunServers } from './signalling/stun-servers.js';
 import { connectBy } from './strategies/connector.js';
 import { DialLimiter } from './strategies/dial-limits.js';
 import { Inbound } from './strategies/inbound.js';
@@ -68,6 +72,11 @@ export class Node implements AsyncDisposable {
   readonly #pipes = new Set<Pipe>();
   #inbound!: Inbound;
   #signalling!: Signalling;
+  #profile!: ProfileWatch;
+  /** Settles when what is being measured is known. */
+  #survey: Promise<unknown> = Promise.resolve();
+  /** By the URL of the signalling server that named them. */
+  readonly #stun = new Map<string, StunServer[]>();
   #address!: OwnAddress;
 
   private constructor(identity: Identity, options: ResolvedNodeOptions) {
@@ -121,9 +130,25 @@ export class Node implements AsyncDisposable {
           publish('node-address', { id: identity.id });
           this.events.emit('address', address);
         },
+        onNetworkChange: () => void this.#profile.refresh(),
       }),
     );
-    this.#signalling.onGreeting(({ seenAs }) => this.#address.seenAs(seenAs.host));
+    this.#profile = new ProfileWatch({
+      clock: systemClock,
+      signal: this.#scope.signal,
+      servers: () => [...this.#stun.values()].flat(),
+      interfaces: () => this.#address.local,
+      onProfile: ({ address, external, tcp, udp }) => {
+        this.#address.learn(address, {
+          tcp,
+          udp,
+          ...(external && { external: { host: external.host, port: null } }),
+        });
+      },
+    });
+    this.#signalling.onGreeting((greeting, channel) => {
+      this.#survey = Promise.all([this.#survey, this.#greeted(greeting, channel)]);
+    });
     this.#respondToRequests();
     publish('node-listening', { id: identity.id, port: this.#inbound.port });
   }
@@ -153,6 +178,11 @@ export class Node implements AsyncDisposable {
     const { timeoutMs = READY_MS, signal } = options;
     using deadline = systemClock.deadline(timeoutMs, [signal, this.#scope.signal]);
     await this.#signalling.ready(deadline.signal);
+    await new Promise<unknown>((resolve, reject) => {
+      const onAbort = () => reject(abortError(deadline.signal));
+      deadline.signal.addEventListener('abort', onAbort, { once: true });
+      void this.#survey.then(resolve);
+    });
   }
 
   /** Calls `handler` for every message of every pipe, present and future. Dispose the result to stop. */
@@ -247,6 +277,19 @@ export class Node implements AsyncDisposable {
     } finally {
       view[Symbol.dispose]();
     }
+  }
+
+  async #greeted({ seenAs, stun }: Greeting, channel: SignallingChannel): Promise<void> {
+    const { url } = channel;
+    if (!this.#signalling.channels.includes(channel)) return; // a peer's server: not ours to be measured by
+    this.#address.seenAs(seenAs.host);
+    const known = this.#stun.get(url);
+    const endpoints = await stunServers(stun, url);
+    this.#stun.set(
+      url,
+      endpoints.map(endpoint => ({ endpoint, transports: ['udp', 'tcp'] })),
+    );
+    if (!known) await this.#profile.refresh();
   }
 
   #respondToRequests(): void {

@@ -27,6 +27,8 @@ export interface OwnAddressOptions {
   readonly lifetimeMs: number;
   readonly pollMs: number;
   readonly onChange: (address: NodeAddress) => void;
+  /** The machine has other addresses than before; what was learned of those that are gone is forgotten. */
+  readonly onNetworkChange?: () => void;
   /** For tests: the machine's addresses. */
   readonly localAddresses?: () => LocalAddress[];
 }
@@ -98,6 +100,7 @@ export class OwnAddress implements Disposable {
       const present = new Set(local.map(({ address }) => address));
       for (const address of this.#learned.keys()) if (!present.has(address)) this.#learned.delete(address);
       this.#publish();
+      this.#options.onNetworkChange?.();
     } else {
       const ageMs = this.#options.clock.wall() - this.#current.issuedAt.getTime();
       if (ageMs > this.#options.lifetimeMs / 2 || ageMs < 0) this.#publish(); // below 0: the clock was set back

@@ -3,8 +3,8 @@
 import { abortError } from '../errors.js';
 import { type Clock, systemClock } from '../net/clock.js';
 import type { Endpoint } from '../net/endpoint.js';
-import { type LocalAddress, localAddresses } from '../net/interfaces.js';
-import { familyOf } from '../net/ip-scope.js';
+import { type LocalAddress, localAddresses, loopbackAddresses } from '../net/interfaces.js';
+import { familyOf, ipScope } from '../net/ip-scope.js';
 import { classify, externalOf } from './classify.js';
 import type { StunServer } from './findings.js';
 import { gatherTcp } from './gather-tcp.js';
@@ -18,7 +18,7 @@ export type { StunServer } from './findings.js';
 export interface ProbeOptions {
   /** Those of the family of an interface are asked from it; none: everything stays unknown. At most 4 count. */
   readonly servers: readonly StunServer[];
-  /** Default: every usable address of this machine. */
+  /** Default: every usable address of this machine; its loopback addresses where all servers are there too. */
   readonly interfaces?: readonly LocalAddress[];
   readonly signal?: AbortSignal | undefined;
   /** All that a probe may take, in milliseconds; what is not known by then is `unknown`. Default: 2,900. */
@@ -59,7 +59,7 @@ export async function probe(options: ProbeOptions): Promise<ProbeResult> {
   if (signal?.aborted) throw abortError(signal);
   using deadline = clock.deadline(limitMs, signal);
   const profiles = await Promise.all(
-    (options.interfaces ?? localAddresses()).map(local =>
+    (options.interfaces ?? addressesTowards(servers)).map(local =>
       probeAddress(
         local,
         servers.filter(({ endpoint }) => familyOf(endpoint.host) === local.family),
@@ -70,6 +70,11 @@ export async function probe(options: ProbeOptions): Promise<ProbeResult> {
   );
   if (signal?.aborted) throw abortError(signal);
   return { interfaces: profiles, reach: reachOfBest(profiles) };
+}
+
+function addressesTowards(servers: readonly StunServer[]): LocalAddress[] {
+  const here = servers.length > 0 && servers.every(({ endpoint }) => ipScope(endpoint.host) === 'loopback');
+  return here ? loopbackAddresses() : localAddresses();
 }
 
 async function probeAddress(

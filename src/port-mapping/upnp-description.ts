@@ -12,7 +12,7 @@ export const CONNECTION_SERVICES = [
 ] as const;
 export const PINHOLE_SERVICE = 'urn:schemas-upnp-org:service:WANIPv6FirewallControl:1';
 
-export type UpnpServiceType = (typeof CONNECTION_SERVICES)[number] | typeof PINHOLE_SERVICE;
+type UpnpServiceType = (typeof CONNECTION_SERVICES)[number] | typeof PINHOLE_SERVICE;
 
 export interface UpnpService {
   readonly type: UpnpServiceType;

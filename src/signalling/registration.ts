@@ -23,7 +23,7 @@ const SILENCE_LIMIT_MS = 45_000;
 /** How long a close handshake may take before the socket is destroyed. */
 const CLOSE_WITHIN_MS = 500;
 
-export interface Ended {
+interface Ended {
   readonly error: WayleaveError;
   readonly closeCode: number;
 }

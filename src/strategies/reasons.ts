@@ -66,14 +66,14 @@ export class StrategyFailure extends WayleaveError {
   }
 }
 
-const BY_ERRNO: Record<string, Reason> = {
-  ECONNREFUSED: 'connection-refused',
-  ECONNRESET: 'connection-refused',
-  ETIMEDOUT: 'no-answer',
-  EHOSTUNREACH: 'unreachable',
-  ENETUNREACH: 'unreachable',
-  EADDRNOTAVAIL: 'unreachable',
-};
+const BY_ERRNO = new Map<string | undefined, Reason>([
+  ['ECONNREFUSED', 'connection-refused'],
+  ['ECONNRESET', 'connection-refused'],
+  ['ETIMEDOUT', 'no-answer'],
+  ['EHOSTUNREACH', 'unreachable'],
+  ['ENETUNREACH', 'unreachable'],
+  ['EADDRNOTAVAIL', 'unreachable'],
+]);
 
 /** The reason behind a rejection. */
 export function reasonOf(error: unknown): Reason {
@@ -81,7 +81,7 @@ export function reasonOf(error: unknown): Reason {
   if (!(error instanceof WayleaveError)) return 'failed';
   switch (error.code) {
     case 'dial-failed':
-      return BY_ERRNO[(error.cause as NodeJS.ErrnoException | undefined)?.code ?? ''] ?? 'dial-failed';
+      return BY_ERRNO.get((error.cause as NodeJS.ErrnoException | undefined)?.code) ?? 'dial-failed';
     case 'refused':
       return 'peer-refused';
     case 'timeout':

@@ -84,6 +84,6 @@ export class ManualClock implements Clock {
 }
 
 /** Lets everything that can go on without time go on. */
-export async function settle(): Promise<void> {
+async function settle(): Promise<void> {
   for (let i = 0; i < 8; i++) await turn();
 }
