@@ -60,31 +60,31 @@ describe('examples/file-transfer', () => {
   });
 
   it('goes on where it stopped, after kill -9 of the receiver', async () => {
-    const content = randomBytes(24 * MIB);
+    const content = randomBytes(16 * MIB);
     await writeFile(file, content);
-    await using sender = example('file-transfer', 'offer', file, '--limit', String(12 * MIB));
+    await using sender = example('file-transfer', 'offer', file, '--limit', String(4 * MIB));
     await using first = example('file-transfer', 'fetch', await sender.address(), into);
-    await arrived(4 * MIB);
+    await arrived(2 * MIB);
     await first[Symbol.asyncDispose]();
     const second = example('file-transfer', 'fetch', await sender.address(), into);
     expect(await second.exit).toBe(0);
-    expect(wentOnAt(second)).toBeGreaterThanOrEqual(4 * MIB);
+    expect(wentOnAt(second)).toBeGreaterThanOrEqual(2 * MIB);
     expect(sha256(await readFile(join(into, 'data.bin')))).toBe(sha256(content));
   });
 
   it('goes on where it stopped, after kill -9 of the sender', async () => {
-    const content = randomBytes(24 * MIB);
+    const content = randomBytes(16 * MIB);
     await writeFile(file, content);
-    await using first = example('file-transfer', 'offer', file, '--limit', String(12 * MIB));
+    await using first = example('file-transfer', 'offer', file, '--limit', String(4 * MIB));
     const cut = example('file-transfer', 'fetch', await first.address(), into);
-    await arrived(4 * MIB);
+    await arrived(2 * MIB);
     await first[Symbol.asyncDispose]();
     expect(await cut.exit).toBe(1);
     expect(cut.stderr).toContain('fetch again to go on');
     await using second = example('file-transfer', 'offer', file);
     const receiver = example('file-transfer', 'fetch', await second.address(), into);
     expect(await receiver.exit).toBe(0);
-    expect(wentOnAt(receiver)).toBeGreaterThanOrEqual(4 * MIB);
+    expect(wentOnAt(receiver)).toBeGreaterThanOrEqual(2 * MIB);
     expect(sha256(await readFile(join(into, 'data.bin')))).toBe(sha256(content));
   });
 
