@@ -9,7 +9,7 @@ import { formatEndpoint } from '../net/endpoint.js';
 export function picture({ interfaces, reach }: ProbeResult): string {
   const table = new Table({
     head: ['interface', 'address', 'seen as', 'UDP', 'TCP'],
-    style: { head: ['bold'] },
+    style: pc.isColorSupported ? { head: ['bold'] } : { head: [], border: [] },
   });
   for (const each of interfaces) {
     const { name, address, external, udp, tcp } = each;
