@@ -139,15 +139,18 @@ describe('TCP’s manners', () => {
   });
 
   it('a reset goes through, both ways', async () => {
-    const accepted: Socket[] = [];
+    const speaking: Socket[] = [];
     let wake = () => {};
     using server = await tcpServer(socket => {
-      accepted.push(socket);
-      wake();
+      // a connection whose dial is still under way is broken off by a mere close: wait for the first byte
+      socket.once('data', () => {
+        speaking.push(socket);
+        wake();
+      });
     });
     const arrived = (count: number) =>
       new Promise<void>(resolve => {
-        wake = () => accepted.length >= count && resolve();
+        wake = () => speaking.length >= count && resolve();
         wake();
       });
     await using forwarding = await forwardTo(server.port);
@@ -156,13 +159,13 @@ describe('TCP’s manners', () => {
     first.write('x');
     await arrived(1);
     const seen = ending(first);
-    accepted[0]!.resetAndDestroy();
+    speaking[0]!.resetAndDestroy();
     expect(await seen).toBe('ECONNRESET');
 
     const second = await connected(forwarding.port);
     second.write('x');
     await arrived(2);
-    const seenThere = ending(accepted[1]!);
+    const seenThere = ending(speaking[1]!);
     second.resetAndDestroy();
     expect(await seenThere).toBe('ECONNRESET');
   });
