@@ -11,6 +11,7 @@ interface Suite {
 
 const SUITES: Record<string, () => Promise<Suite>> = {
   pipe: () => import('./pipe.js'),
+  stun: () => import('./stun.js'),
 };
 
 const wanted = process.argv.slice(2);

@@ -13,6 +13,7 @@ import { decodeMessage, looksLikeStun } from '../src/stun/message.js';
 import { type SourceLimit, SourceLimiter } from './source-limiter.js';
 import { answerTo, type Corner, type StunSite } from './stun-answers.js';
 import { type ConnectionLimits, StunConnections } from './stun-connections.js';
+import { DelayedAnswers } from './stun-delayed-answers.js';
 
 export interface StunResponderOptions {
   /** Address to bind, IPv4 or IPv6; `0.0.0.0` and `::` work, but then no answer can say where it came from. */
@@ -45,7 +46,7 @@ export const DEFAULT_STUN_LIMITS: StunLimits = {
 };
 
 /** What happened so far; all of them only grow. */
-export interface StunCounters {
+interface StunCounters {
   requests: number;
   answers: number;
   malformed: number;
@@ -92,7 +93,9 @@ export async function createStunResponder(options: StunResponderOptions): Promis
     const rest = await bindPort(scope, hosts, 1, second, onConnection);
     site.ports = [first.port, rest.port];
     scope.use(connections); // released first: a listener is closed only when its connections are
-    answerDatagrams([first.sockets, rest.sockets], site, new SourceLimiter(limits.udp, clock.now), counters);
+    const limiter = new SourceLimiter(limits.udp, clock.now);
+    const delayed = scope.use(new DelayedAnswers());
+    answerDatagrams([first.sockets, rest.sockets], { site, limiter, delayed, counters });
   } catch (error) {
     await connections[Symbol.asyncDispose]();
     await scope.close();
@@ -144,11 +147,16 @@ async function bindPort(
   }
 }
 
+interface Answering {
+  readonly site: StunSite;
+  readonly limiter: SourceLimiter;
+  readonly delayed: DelayedAnswers;
+  readonly counters: StunCounters;
+}
+
 function answerDatagrams(
   sockets: readonly [readonly UdpSocket[], readonly UdpSocket[]],
-  site: StunSite,
-  limiter: SourceLimiter,
-  counters: StunCounters,
+  { site, limiter, delayed, counters }: Answering,
 ): void {
   const answer = (bytes: Buffer, info: RemoteInfo, at: Corner) => {
     counters.bytesIn += bytes.length;
@@ -160,9 +168,14 @@ function answerDatagrams(
       const message = decodeMessage(bytes, { classic: true });
       const reply = answerTo({ message, from, at, transport: 'udp' }, site);
       if (!reply || !('send' in reply)) return;
-      sockets[reply.via.port][reply.via.host]?.send(reply.send, info.port, info.address, () => {});
-      counters.answers++;
-      counters.bytesOut += reply.send.length;
+      const send = () => {
+        sockets[reply.via.port][reply.via.host]?.send(reply.send, info.port, info.address, () => {});
+        counters.answers++;
+        counters.bytesOut += reply.send.length;
+      };
+      const afterS = message.get('ANSWER-AFTER');
+      if (afterS === undefined) send();
+      else if (!delayed.schedule(from.host, afterS, send)) counters.rateLimited++;
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       counters.malformed++;

@@ -15,7 +15,7 @@ export function picture({ interfaces, reach }: ProbeResult): string {
     const { name, address, external, udp, tcp } = each;
     table.push([name, address, external ? formatEndpoint(external) : '–', behaviour(udp), behaviour(tcp)]);
   }
-  const meanings = interfaces.map(each => `  ${pc.bold(each.address)}  ${meaningOf(each)}`);
+  const meanings = interfaces.map(each => `  ${pc.bold(each.address)}  ${meaningOf(each)}${memoryOf(each)}`);
   return [
     table.toString(),
     '',
@@ -76,6 +76,14 @@ function meaningOf({ tcp, udp }: InterfaceProfile): string {
   return ports.pattern === 'delta'
     ? 'Your router takes a new port for everybody you talk to, one after another. The next one can be predicted, so most people can still be reached.'
     : 'Your router takes a new random port for everybody you talk to. You reach people with friendlier routers; with the same kind on both sides, a relay carries the traffic.';
+}
+
+function memoryOf({ udpLifetime }: InterfaceProfile): string {
+  if (udpLifetime === undefined) return '';
+  if (udpLifetime === null) return ' How long idle UDP mappings live could not be measured.';
+  const { atLeastS, lessThanS } = udpLifetime;
+  const end = lessThanS === null ? '' : `, but less than ${lessThanS} s`;
+  return ` Idle UDP mappings live at least ${atLeastS} s${end}.`;
 }
 
 const PEERS: Record<PeerKind, string> = {

@@ -12,6 +12,7 @@ export interface ProbeFlags {
   stun: string[];
   server: string[];
   interface?: string;
+  udpLifetime?: boolean;
   json?: boolean;
 }
 
@@ -39,6 +40,7 @@ export function registerProbe(program: Command, parts: ProbeParts = {}): void {
         .default([], 'none'),
     )
     .option('--interface <name>', 'only this network interface')
+    .option('--udp-lifetime', 'also measure how long idle UDP mappings live; takes five minutes')
     .option('--json', 'one JSON object on stdout')
     .addHelpText(
       'after',
@@ -65,7 +67,8 @@ export async function probeCommand(
     import('./probe-picture.js'),
   ]);
   output.note(`Asking ${servers.map(({ endpoint }) => endpoint.host).join(', ')} …`);
-  const result = await probe({ servers, signal, ...(interfaces ? { interfaces } : {}) });
+  const { udpLifetime = false } = flags;
+  const result = await probe({ servers, signal, udpLifetime, ...(interfaces ? { interfaces } : {}) });
   output.result({ event: 'profile', ...result }, picture(result));
   const answered = result.interfaces.some(({ external }) => external !== null);
   if (!answered)

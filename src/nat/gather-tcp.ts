@@ -9,7 +9,15 @@ import { Scope } from '../net/scope.js';
 import { dialTcp, listenTcp, remoteEndpoint } from '../net/sockets.js';
 import { mappedAddress, successOf } from '../stun/client.js';
 import { StreamStunClient } from '../stun/stream-client.js';
-import { Findings, type GatherTask, orNothing, type Site, type StunServer, siteOf } from './findings.js';
+import {
+  bestSite,
+  Findings,
+  type GatherTask,
+  orNothing,
+  type Site,
+  type StunServer,
+  siteOf,
+} from './findings.js';
 import { portPattern } from './port-pattern.js';
 import type { FilteringSample, MappingSample, Samples } from './samples.js';
 
@@ -44,7 +52,7 @@ export async function gatherTcp(task: GatherTask, clock: Clock): Promise<Samples
     return client;
   };
 
-  const first = await contact(task.servers.slice(0, MAX_SERVERS), path);
+  const [first, ...others] = await contact(task.servers.slice(0, MAX_SERVERS), path);
   if (!first) return found.samples();
   const site = orNothing(siteSeenBy(first, signal));
   note(first);
@@ -61,30 +69,35 @@ export async function gatherTcp(task: GatherTask, clock: Clock): Promise<Samples
   if (portPattern(early.filter(sample => sample !== undefined)).pattern === 'unknown') {
     note(await dialFresh(first.server, path));
   }
+  for (const { server } of others) note(await dialFrom(first.local.port, server, path));
   found.mapping.push(...(await Promise.all(asked)).filter(sample => sample !== undefined));
   await filtering;
   return found.samples();
 }
 
-/** Connects to all servers at once and keeps the first that answers; the rest are dead, slow or not needed. */
-async function contact(servers: readonly StunServer[], path: Path): Promise<StreamStunClient | undefined> {
-  const { found } = path;
+/** Connects to all servers at once; a connection to each that answers in time, to the one that shows most first. */
+async function contact(servers: readonly StunServer[], path: Path): Promise<StreamStunClient[]> {
+  const { found, clock } = path;
   const enough = new AbortController();
   const stop = () => enough.abort();
   path.signal.addEventListener('abort', stop, { once: true });
-  let first: StreamStunClient | undefined;
+  const clients: StreamStunClient[] = [];
   await Promise.all(
     servers.map(async ({ endpoint }) => {
-      const dialled = await dialRepeatedly(endpoint, { ...path, signal: enough.signal });
-      if (dialled.client) {
-        first ??= dialled.client;
-        stop();
-      } else if (!first)
-        found.unheard.push({ how: dialled.refused ? 'refused' : 'silent', sends: dialled.dials });
+      const { client, refused, dials } = await dialRepeatedly(endpoint, { ...path, signal: enough.signal });
+      if (!client) return void found.unheard.push({ how: refused ? 'refused' : 'silent', sends: dials });
+      clients.push(client);
+      // The others get a little more time, so that they may vote, but nobody waits for a dead one.
+      const patienceMs = 2 * (found.roundTripMs ?? 0) + 20;
+      if (clients.length < servers.length) await clock.sleep(patienceMs, enough.signal).catch(() => {});
+      stop();
     }),
   );
   path.signal.removeEventListener('abort', stop);
-  return first;
+  if (clients.length < 2) return clients;
+  const sites = await Promise.all(clients.map(client => orNothing(siteSeenBy(client, path.signal))));
+  const best = bestSite(sites);
+  return clients.sort((a, b) => Number(b.server === best?.main) - Number(a.server === best?.main));
 }
 
 async function dialFresh(server: Endpoint, path: Path): Promise<StreamStunClient | undefined> {
