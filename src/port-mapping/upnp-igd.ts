@@ -16,7 +16,7 @@ import type {
 import type { SoapResults } from './soap-message.js';
 import { searchGateway } from './ssdp.js';
 import { callAction, readServices } from './upnp-control.js';
-import { CONNECTION_SERVICES, type UpnpService } from './upnp-description.js';
+import { CONNECTION_SERVICES, type UpnpService } from './upnp-service.js';
 
 /** Who holds an external port, as far as the gateway tells. */
 type Holder = 'nobody' | 'us' | 'another' | 'not told';

@@ -12,7 +12,7 @@ import type {
 } from './mapping-protocol.js';
 import { searchGateway } from './ssdp.js';
 import { callAction, readServices } from './upnp-control.js';
-import { PINHOLE_SERVICE, type UpnpService } from './upnp-description.js';
+import { PINHOLE_SERVICE, type UpnpService } from './upnp-service.js';
 
 const PROTOCOL_TCP = 6;
 /** Section 2.3.8: 1 to 86400 seconds. */

@@ -2,6 +2,7 @@
 // behind a NAT and IPv6 behind a firewall, and a host outside that tries to get in.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { Endpoint } from '../../../src/net/endpoint.js';
 import type { PortMapping } from '../../../src/port-mapping/port-mapping.js';
 import { NAT_KINDS, type NatKind } from '../../lab/nat-kinds.js';
 import { createWorld, type Host, type LabProcess, type Site, type World } from '../../lab/world.js';
@@ -137,11 +138,8 @@ export class GatewayWorld implements AsyncDisposable {
   }
 
   /** Connects from outside: what the listener there says, or undefined when nobody can be reached. */
-  async reach({ host, port }: { host: string; port: number }): Promise<string | undefined> {
-    const script = `const s = require('node:net').connect(${port}, '${host}').setTimeout(1500);
-      s.pipe(process.stdout); s.on('error', () => process.exit(1)).on('timeout', () => process.exit(1));`;
-    const { code, stdout } = await this.outside.run('node', ['-e', script]);
-    return code === 0 ? stdout.trim() : undefined;
+  reach(endpoint: Endpoint): Promise<string | undefined> {
+    return reachFrom(this.outside, endpoint);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -183,6 +181,14 @@ export class MapperHandle {
     this.process.kill('SIGKILL');
     await this.process.exited;
   }
+}
+
+/** Connects from that host: what the listener there says, or undefined when nobody can be reached. */
+export async function reachFrom(from: Host, { host, port }: Endpoint): Promise<string | undefined> {
+  const script = `const s = require('node:net').connect(${port}, '${host}').setTimeout(1500);
+    s.pipe(process.stdout); s.on('error', () => process.exit(1)).on('timeout', () => process.exit(1));`;
+  const { code, stdout } = await from.run('node', ['-e', script]);
+  return code === 0 ? stdout.trim() : undefined;
 }
 
 /** Waits until `check` holds, looking again every 300 ms. */

@@ -6,11 +6,13 @@ import { type GatewayMode, GatewayWorld, until } from './gateway-world.js';
 const describeGateway = await requirement('lab', 'miniupnpd');
 vi.setConfig({ testTimeout: 60_000 });
 
-/** Home routers are known to their hosts by a link-local address (RFC 4861); laboratories' by a global one. */
-async function useLinkLocalRouter({ home }: GatewayWorld): Promise<void> {
-  await home.gateway.output('ip', ['addr', 'add', 'fe80::1/64', 'dev', 'lan0', 'nodad']);
-  await home.host.output('ip', ['addr', 'add', 'fe80::a/64', 'dev', 'eth0', 'nodad']);
-  await home.host.output('ip', ['-6', 'route', 'replace', 'default', 'via', 'fe80::1', 'dev', 'eth0']);
+/** Home routers are known to their hosts by a link-local address (RFC 4861), others by a global one. */
+async function routeBy({ home }: GatewayWorld, router: 'global' | 'link-local'): Promise<void> {
+  const { gateway, host } = home;
+  await gateway.output('ip', ['addr', 'replace', 'fe80::1/64', 'dev', 'lan0', 'nodad']);
+  await host.output('ip', ['addr', 'replace', 'fe80::a/64', 'dev', 'eth0', 'nodad']);
+  const via = router === 'global' ? gateway.ipv6[0]! : 'fe80::1';
+  await host.output('ip', ['-6', 'route', 'replace', 'default', 'via', via, 'dev', 'eth0']);
 }
 
 describeGateway('an IPv6 pinhole', () => {
@@ -24,8 +26,7 @@ describeGateway('an IPv6 pinhole', () => {
     test.concurrent(`by ${mode}, the router having a ${router} address`, async () => {
       await using world = await GatewayWorld.create('silent');
       const { host } = world.home;
-      if (router === 'link-local') await useLinkLocalRouter(world);
-      else await world.home.gateway.run('true');
+      await routeBy(world, router);
       await world.startGateway(mode);
       const endpoint = { host: host.ipv6[0]!, port: 9000 };
       await using _closed = (
@@ -44,7 +45,7 @@ describeGateway('an IPv6 pinhole', () => {
   for (const mode of ['PCP only', 'IGDv2 only'] as const)
     test.concurrent(`by ${mode} is back within 30 s when the gateway restarts`, async () => {
       await using world = await GatewayWorld.create('silent');
-      await useLinkLocalRouter(world);
+      await routeBy(world, 'link-local');
       await world.startGateway(mode);
       const { host } = world.home;
       const endpoint = { host: host.ipv6[0]!, port: 9000 };

@@ -25,8 +25,8 @@ export interface RunOptions {
 
 export async function runCell(stage: Stage, { a, b, number, expected, directory }: RunOptions): Promise<Run> {
   const from = stage.initiator(a);
-  const { site, node } = stage.responder(b);
-  const stopRecording = await stage.world.wan.record(from.link, site.link, 'server');
+  const { link, node } = stage.responder(b);
+  const stopRecording = await stage.world.wan.record(from.link, link, 'server');
   const marks = { node: node.stderr.lines.length, server: stage.serverProcess.stderr.lines.length };
   const message = `${a} to ${b}, ${number}`;
   const url = serverUrl(stage.server, from.host);

@@ -3,6 +3,17 @@ import { type Cell, winner } from '../matrix/result.js';
 import { htmlText } from './html-text.js';
 import type { Report } from './report.js';
 
+/** Two nodes that share a place: a short list beneath the matrix. */
+export function neighbourTable({ neighbourhoods, cells }: Report): string {
+  const rows = neighbourhoods.map(({ name, words }) => {
+    const cell = cells.find(({ a }) => a === name);
+    return `<tr><th scope="row">${htmlText(name)}</th>${cellHtml(cell)}<td class="words">${htmlText(words)}</td></tr>`;
+  });
+  return rows.length === 0
+    ? ''
+    : `<h2>Neighbours</h2><table class="matrix neighbours">${rows.join('\n')}</table>`;
+}
+
 export function matrixTable({ kinds, cells }: Report): string {
   const at = new Map(cells.map(cell => [`${cell.a} ${cell.b}`, cell]));
   const head = kinds.map(({ name }) => `<th scope="col"><span>${htmlText(name)}</span></th>`).join('');

@@ -37,6 +37,7 @@ section { margin-top: 34px; }
 .matrix td.self { box-shadow: inset 0 0 0 1.5px color-mix(in srgb, var(--ink) 38%, transparent); }
 .matrix td.surprise { outline: 2.5px solid var(--failed); outline-offset: -1px; }
 .matrix td:hover, .matrix td:focus { filter: brightness(1.1); outline: 2px solid var(--ink); outline-offset: 1px; }
+table.neighbours td.words { width: auto; text-align: left; font-weight: 400; padding-left: 10px; color: var(--soft); }
 #details { display: block; white-space: pre-line; margin-top: 12px; min-height: 78px; padding: 10px 14px; background: var(--card); border: 1px solid var(--line); border-radius: 8px; font-size: 13.5px; color: var(--soft); }
 #details.chosen { color: var(--ink); }
 .times { width: 100%; height: auto; font-size: 12px; }

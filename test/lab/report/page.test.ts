@@ -50,6 +50,7 @@ function sampleReport(): Report {
     kernel: '6.1.0',
     version: '0.0.0',
     kinds: DEFAULT_KINDS.map(name => ({ name, ...natKind(name) })),
+    neighbourhoods: [{ name: 'same-lan', words: 'two hosts on one LAN' }],
   };
 }
 

@@ -3,7 +3,7 @@
 import { STRATEGIES, type StrategyName } from '../expectations.js';
 import { quantile } from '../matrix/result.js';
 import { htmlText } from './html-text.js';
-import { matrixTable } from './matrix-table.js';
+import { matrixTable, neighbourTable } from './matrix-table.js';
 import { DETAILS_SCRIPT, STYLE } from './page-style.js';
 import { type Report, totals } from './report.js';
 import { timesChart } from './times-chart.js';
@@ -68,6 +68,7 @@ ${STRATEGIES.map(name => `    <li><i class="${name}"></i>${name}<small>${WORDS[n
   ${matrixTable(report)}
   <output id="details">Point at a cell to see what was tried there.</output>
 </section>
+<section>${neighbourTable(report)}</section>
 ${surpriseList(report)}
 <section>
   <h2>Time to connect</h2>

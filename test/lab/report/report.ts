@@ -14,6 +14,8 @@ export interface Report {
   readonly version: string;
   /** The kinds in the order of rows and columns, with RFC 4787's words for them. */
   readonly kinds: readonly { readonly name: string; readonly rfc4787: string; readonly makers: string }[];
+  /** Places that both share: their cells have `a` and `b` of that name. */
+  readonly neighbourhoods: readonly { readonly name: string; readonly words: string }[];
 }
 
 export interface Totals {

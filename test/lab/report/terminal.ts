@@ -23,7 +23,11 @@ export function terminalReport(report: Report): string {
     const row = kinds.map(to => cells.find(({ a, b }) => a === name && b === to.name));
     table.push([`${i + 1} ${name}`, ...row.map(cell => (cell ? cellText(cell) : ''))]);
   }
-  return `${table}\n${legend(report)}\n`;
+  const neighbours = report.neighbourhoods.map(({ name, words }) => {
+    const cell = cells.find(({ a }) => a === name);
+    return cell ? `${name.padEnd(22)} ${cellText(cell).replace('\n', ' ')}  ${pc.dim(words)}\n` : '';
+  });
+  return `${table}\n${neighbours.join('')}${legend(report)}\n`;
 }
 
 function cellText(cell: Cell): string {

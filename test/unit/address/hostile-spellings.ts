@@ -37,7 +37,7 @@ export const HOSTILE_HOSTS: Readonly<Record<string, readonly string[]>> = {
 export const SECOND_NAMES = words(`
   08.8.8.8 134744072 2001:DB8::1 2001:db8:0:0:0:0:0:1 2001:0db8::1 2001:db8::0.0.0.1 [2001:db8::1] 2001:db8::1%2`);
 
-export const HOSTILE_PORTS: readonly unknown[] = [
+const HOSTILE_PORTS: readonly unknown[] = [
   ...[0, -1, 65536, 65616, 80.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53],
   ...['80', '0x50', '', undefined, null, true, [80], { valueOf: () => 80 }, 80n],
 ];

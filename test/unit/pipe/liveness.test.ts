@@ -67,15 +67,27 @@ describe('a side that does not read', () => {
     expect(side.next(60_000)).toEqual({ action: 'wait', forMs: 10_000 });
     side.wrote(84_999);
     expect(side.next(84_999)).toEqual({ action: 'wait', forMs: 1 });
-    expect(side.next(85_000)).toEqual({ action: 'dead' });
+    expect(side.next(85_000)).toEqual({ action: 'wait', forMs: 1000 }); // the second look
+    expect(side.next(86_000)).toEqual({ action: 'dead' });
   });
 });
 
+test('a machine that was asleep for an hour first listens', () => {
+  const hour = 3_600_000;
+  const side = new Liveness(0);
+  expect(side.next(hour)).toEqual({ action: 'heartbeat' });
+  side.wrote(hour);
+  expect(side.next(hour)).toEqual({ action: 'wait', forMs: 1000 });
+  side.heard(hour + 50);
+  expect(side.next(hour + 1000)).toEqual({ action: 'wait', forMs: 9000 });
+});
+
 test('limits of one’s own', () => {
-  const side = new Liveness(0, 50, 120);
+  const side = new Liveness(0, 50, 100);
   expect(side.next(0)).toEqual({ action: 'wait', forMs: 50 });
   expect(side.next(50)).toEqual({ action: 'heartbeat' });
-  side.wrote(50);
-  expect(side.next(50)).toEqual({ action: 'wait', forMs: 50 });
-  expect(side.next(120)).toEqual({ action: 'dead' });
+  side.wrote(90);
+  expect(side.next(90)).toEqual({ action: 'wait', forMs: 10 });
+  expect(side.next(100)).toEqual({ action: 'wait', forMs: 4 });
+  expect(side.next(104)).toEqual({ action: 'dead' });
 });
