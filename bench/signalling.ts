@@ -9,7 +9,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { createIdentity, signFor } from '../src/identity/keys.js';
 import { systemClock } from '../src/net/clock.js';
 import { registrationProof } from '../src/signalling/frames.js';
-import type { BenchResult } from './stun.js';
+import type { Figure } from './figures.js';
 
 const CLIENTS = 20;
 const IN_FLIGHT = 64;
@@ -168,7 +168,7 @@ async function honestP99Ms(mischief: Mischief): Promise<number> {
   return times.sort((a, b) => a - b)[197]!;
 }
 
-export async function benchSignalling(): Promise<BenchResult[]> {
+export async function benchSignalling(): Promise<Figure[]> {
   const bare = await throughput('bare');
   const routed = await throughput('routed');
   const quiet = await honestP99Ms('none');

@@ -62,6 +62,7 @@ function meaningOf({ tcp, udp }: InterfaceProfile): string {
         ? 'Nothing gets out from here to that server. Another network, or a server on port 443, may help.'
         : 'TCP does not get out from here to that server; only a relay over what remains can help.';
     case 'unknown':
+      if (tcp.samples + udp.samples === 0) return 'No server answered over this kind of address.';
       return 'Not enough could be seen. A server with two addresses shows more.';
     default:
   }

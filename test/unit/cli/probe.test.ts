@@ -171,7 +171,8 @@ describe('the picture for people', () => {
     ],
     ['half known', { ...router, mapping: 'unknown' }, /could not be seen/],
     ['blocked', { ...router, kind: 'blocked' }, /Nothing gets out/],
-    ['unknown', UNKNOWN_BEHAVIOUR, /Not enough could be seen/],
+    ['not enough', { ...UNKNOWN_BEHAVIOUR, samples: 1 }, /Not enough could be seen/],
+    ['nothing', UNKNOWN_BEHAVIOUR, /No server answered/],
   ])('%s', (_, behaviour, words) => {
     const text = drawn(behaviour);
     expect(text).toMatch(words);

@@ -300,7 +300,9 @@ describe('a TCP connection', () => {
     await once(socket, 'connect');
     return socket;
   };
-  const closed = (socket: Socket) => once(socket.resume(), 'close');
+  // Not `once` of node:events, which takes a reset on the way for a failure.
+  const closed = (socket: Socket) =>
+    new Promise<void>(resolve => socket.resume().once('close', () => resolve()));
 
   it('is kept open after its first request, and serves more', async () => {
     const { endpoints } = await responder({ limits: { firstRequestMs: 50 } });
