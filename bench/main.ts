@@ -12,6 +12,7 @@ interface Suite {
 const SUITES: Record<string, () => Promise<Suite>> = {
   pipe: () => import('./pipe.js'),
   stun: () => import('./stun.js'),
+  signalling: () => import('./signalling.js'),
 };
 
 const wanted = process.argv.slice(2);

@@ -168,7 +168,9 @@ async function honestP99Ms(mischief: Mischief): Promise<number> {
   return times.sort((a, b) => a - b)[197]!;
 }
 
-export async function benchSignalling(): Promise<Figure[]> {
+export const title = 'Signalling server against a bare ws echo, loopback';
+
+export async function run(): Promise<Figure[]> {
   const bare = await throughput('bare');
   const routed = await throughput('routed');
   const quiet = await honestP99Ms('none');
@@ -193,7 +195,6 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
   const [, , kind, limits] = process.argv;
   if (kind === 'bare' || kind === 'routed') await serve(kind, JSON.parse(limits!));
   else {
-    for (const { name, unit, value } of await benchSignalling())
-      console.log(`${name}: ${value.toFixed(2)} ${unit}`);
+    for (const { name, unit, value } of await run()) console.log(`${name}: ${value.toFixed(2)} ${unit}`);
   }
 }

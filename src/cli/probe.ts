@@ -45,6 +45,10 @@ export function registerProbe(program: Command, parts: ProbeParts = {}): void {
     .addHelpText(
       'after',
       `
+Examples:
+  wayleave probe --server ws://203.0.113.10:7443
+  wayleave probe --stun stun.example.org:3478 --json
+
 Takes about a second, three at most. A server with two addresses (wayleave server --alternate-host) shows
 everything; others show what they can, and the rest stays unknown. Exit code 1 if no server answered.`,
     )

@@ -53,6 +53,15 @@ export function registerServer(program: Command): void {
     )
     .option('--log-level <level>', 'silent, error, warn, info or debug; to stderr', 'warn')
     .option('--json', 'one JSON object a line on stdout')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  wayleave server                                       for nodes that reach this machine by its own address
+  wayleave server --public-host signal.example.org --tls-cert chain.pem --tls-key key.pem
+
+Nodes then take --server ws://HOST:7443 (wss:// with a certificate). SIGTERM lets the clients leave, and ends it.`,
+    )
     .action((flags: Flags) => runCommand(flags, (output, signal) => run(flags, output, signal)));
 }
 

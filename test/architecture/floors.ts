@@ -90,7 +90,6 @@ export const PACKAGES: Readonly<Record<string, { rooms: readonly string[]; onDem
   'cli-table3': { rooms: ['src/cli/'] },
   picocolors: { rooms: ['src/cli/'] },
   pino: { rooms: ['signalling-server/'] },
-  'prom-client': { rooms: ['signalling-server/'] },
   mqtt: { rooms: ['src/signalling/'], onDemand: true },
   '@nats-io/transport-node': { rooms: ['signalling-server/'], onDemand: true },
   nats: { rooms: ['signalling-server/'], onDemand: true },

@@ -101,6 +101,10 @@ describe('expectations of kinds outside the usual matrix', () => {
       'punch',
     ]);
   });
+  test('where a neighbour takes ports, a missed prediction may end at the relay', () => {
+    const busy = expectation(natKind('symmetric-busy'), natKind('port-restricted-drop'), all);
+    expect(busy.strategies).toEqual(['punch', 'relay']);
+  });
   test('what has landed holds the two strategies that every node has', () => {
     expect([...LANDED]).toEqual(expect.arrayContaining(['direct', 'reverse']));
   });

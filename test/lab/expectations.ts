@@ -14,7 +14,7 @@ export type StrategyName = (typeof STRATEGIES)[number];
 export type Ability = StrategyName | 'port-mapping' | 'held-mapping' | 'birthday';
 
 /** The abilities that have landed: the one place to change when another does. */
-export const LANDED: ReadonlySet<Ability> = new Set<Ability>(['direct', 'reverse']);
+export const LANDED: ReadonlySet<Ability> = new Set<Ability>(['direct', 'reverse', 'punch', 'birthday']);
 
 export interface Expectation {
   /** The strategies of which one must win, the likeliest first; empty: no connection is possible. */
@@ -40,7 +40,12 @@ export function expectation(a: NatKind, b: NatKind, landed: ReadonlySet<Ability>
     obstacles.push('neither side can be dialled');
     const verdicts = paths.map(path => punchable(path.a, path.b, landed));
     const works = verdicts.find(({ possible }) => possible);
-    if (works && landed.has('punch')) return { strategies: ['punch'], reason: works.reason };
+    if (works && landed.has('punch')) {
+      // Where neighbours take ports all the time, the best prediction misses now and then.
+      const busy = [a, b].some(kind => kind.neighbourFlowsPerSecond !== undefined);
+      const strategies = busy && landed.has('relay') ? (['punch', 'relay'] as const) : (['punch'] as const);
+      return { strategies, reason: works.reason };
+    }
     obstacles.push(works ? 'hole punching has not landed' : verdicts[0]!.reason);
   }
   if (landed.has('relay')) return { strategies: ['relay'], reason: obstacles.join('; ') };

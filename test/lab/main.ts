@@ -12,7 +12,7 @@ import { NEIGHBOURHOODS, type NeighbourhoodName } from './neighbourhoods.js';
 import { renderPage } from './report/page.js';
 import { type Report, totals } from './report/report.js';
 import { terminalReport } from './report/terminal.js';
-import { worldAbility } from './world.js';
+import { hasProgram, worldAbility } from './world/isolation.js';
 
 interface Flags {
   only?: NatKindName[];
@@ -64,7 +64,13 @@ async function lab(flags: Flags): Promise<void> {
   }
   const everything = Object.keys(NAT_KINDS) as NatKindName[];
   const neighbourhoods = flags.only ? [] : (Object.keys(NEIGHBOURHOODS) as NeighbourhoodName[]);
-  const kinds = flags.only ?? (flags.all ? everything : DEFAULT_KINDS);
+  const wanted = flags.only ?? (flags.all ? everything : DEFAULT_KINDS);
+  const kinds: NatKindName[] = [];
+  for (const name of wanted) {
+    const { portMapping } = natKind(name);
+    if (portMapping === undefined || (await hasProgram(portMapping))) kinds.push(name);
+    else progress(`left out: ${name}, for want of ${portMapping} (apt-get install ${portMapping}-nftables)`);
+  }
   const startedAt = new Date().toISOString();
   const began = performance.now();
   progress(`building ${2 * kinds.length} places and starting ${kinds.length} nodes …`);

@@ -7,7 +7,7 @@ import { type Egress, type NatRules, natRules, routedRules } from './nftables.js
 /** What a probe must find; what is absent is not prescribed. */
 export type ExpectedBehaviour = Partial<Omit<Behaviour, 'samples' | 'confidence'>> & Pick<Behaviour, 'kind'>;
 
-export interface ExpectedProfile {
+interface ExpectedProfile {
   readonly udp: ExpectedBehaviour;
   readonly tcp: ExpectedBehaviour;
 }

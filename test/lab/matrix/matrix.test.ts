@@ -1,6 +1,6 @@
 // The fast part of `npm run lab`: three telling kinds of NAT, each against each, the built command line in real
 // processes. One named test per cell.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,6 +10,8 @@ import { type NatKindName, natKind } from '../nat-kinds.js';
 import { type NeighbourhoodName, neighbourExpectation } from '../neighbourhoods.js';
 import { runMatrix } from './matrix.js';
 import type { Cell } from './result.js';
+import { runCell } from './run.js';
+import { Stage } from './stage.js';
 
 const describeLab = await requirement('lab');
 const NEIGHBOURS: readonly NeighbourhoodName[] = ['same-lan', 'same-carrier'];
@@ -49,4 +51,25 @@ describeLab('the matrix, its fast part', () => {
       expect(found(name, name)).toMatchObject({ runs: 1, asExpected: true });
     });
   }
+
+  test('a run that ends other than expected leaves its logs and a capture, and says where', async () => {
+    await using stage = await Stage.set(['open'], [], { oneWayMs: 5, atOnce: 1 });
+    const wrong = { strategies: ['relay'] as const, reason: 'wrong on purpose' };
+    const cell = { a: 'open', b: 'open', number: 1, directory };
+    const { connected, kept } = await runCell(stage, { ...cell, expected: wrong });
+    expect(connected).toBe(true);
+    const files = readdirSync(kept!).sort();
+    expect(files).toEqual(['connect.jsonl', 'connect.log', 'node.log', 'server.log', 'wan.pcap']);
+    const capture = readFileSync(join(kept!, 'wan.pcap'));
+    expect(capture.readUInt32LE(0)).toBe(0xa1b2c3d4); // a pcap file, see pcap-savefile(5)
+    expect(countPackets(capture)).toBeGreaterThan(10);
+    const right = await runCell(stage, { ...cell, expected: { strategies: ['direct'], reason: 'so it is' } });
+    expect(right).toMatchObject({ strategy: 'direct', kept: null });
+  }, 60_000);
 });
+
+function countPackets(capture: Buffer): number {
+  let packets = 0;
+  for (let at = 24; at < capture.length; at += 16 + capture.readUInt32LE(at + 8)) packets++;
+  return packets;
+}

@@ -10,7 +10,7 @@ import { Prober } from './prober-client.js';
 const describeLab = await requirement('lab');
 const noMiniupnpd = await whatIsMissing('miniupnpd');
 const AT_A_TIME = 8; // measurements beside each other: they mostly wait
-const SILENCE_MS = 700;
+const SILENCE_MS = 1000;
 
 const kinds = Object.entries<NatKind>(NAT_KINDS).filter(([, kind]) => !kind.portMapping || !noMiniupnpd);
 const rows = kinds.flatMap(([name, kind]) =>

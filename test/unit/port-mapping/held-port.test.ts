@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { createStunResponder } from '../../../signalling-server/stun-responder.js';
 import { dialTcp, listenTcp } from '../../../src/net/sockets.js';
 import { holdPort } from '../../../src/port-mapping/held-port.js';
-import { ManualClock } from './fake/manual-clock.js';
+import { FakeClock } from '../../fake-clock.js';
 
 const CHANNEL = 'wayleave:port-held-failed';
 
@@ -29,7 +29,7 @@ it('tries a server that is not there again, ever more rarely, until it is closed
   await reserved[Symbol.asyncDispose]();
   const dead = { host: '127.0.0.1', port: reserved.port };
   await expect(dialTcp({ remote: dead })).rejects.toMatchObject({ code: 'dial-failed' });
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const triedAtMs: number[] = [];
   const note = () => void triedAtMs.push(clock.now());
   subscribe(CHANNEL, note);

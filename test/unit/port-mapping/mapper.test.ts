@@ -5,20 +5,20 @@ import type { Announcement } from '../../../src/port-mapping/announcements.js';
 import { createPortMapper, type PortMapper } from '../../../src/port-mapping/mapper.js';
 import { type PortMapping, portMappingOptionsSchema } from '../../../src/port-mapping/port-mapping.js';
 import type { ProveMapping } from '../../../src/port-mapping/proof.js';
-import { ManualClock } from './fake/manual-clock.js';
+import { FakeClock } from '../../fake-clock.js';
 import { ScriptedClient } from './fake/scripted-client.js';
 
 const refusal = () => new WayleaveError('request-failed', 'no');
 const silence = () => new WayleaveError('no-answer', 'silence');
 
-let clock: ManualClock;
+let clock: FakeClock;
 let client: ScriptedClient;
 let mapper: PortMapper | undefined;
 let published: (PortMapping | undefined)[];
 let announce: (announcement: Announcement) => void;
 
 beforeEach(() => {
-  clock = new ManualClock();
+  clock = new FakeClock();
   client = new ScriptedClient('pcp', clock);
   published = [];
 });
