@@ -72,13 +72,13 @@ export interface TcpListener extends AsyncDisposable {
  * @throws WayleaveError `listen-failed`.
  */
 export async function listenTcp(
-  options: { host?: string | undefined; port?: number | undefined; backlog?: number },
+  options: { host?: string | undefined; port?: number | undefined; backlog?: number; ipv6Only?: boolean },
   onConnection: (socket: Socket) => void,
 ): Promise<TcpListener> {
   const server = createServer({ noDelay: true, allowHalfOpen: true }, onConnection);
-  const { host, port = 0, backlog = 511 } = options;
+  const { host, port = 0, backlog = 511, ipv6Only = false } = options;
   try {
-    server.listen({ port, backlog, ...(host === undefined ? {} : { host }) });
+    server.listen({ port, backlog, ipv6Only, ...(host === undefined ? {} : { host }) });
     await once(server, 'listening');
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? String(cause);

@@ -73,13 +73,24 @@ const reserveNext: Codec<boolean> = {
 
 /** What became of a dial-back over TCP, as the server saw it (docs/nat-behaviour.md). */
 export const DIAL_BACK_OUTCOMES = ['not-tried', 'connected', 'refused', 'silent'] as const;
-export type DialBackOutcome = (typeof DIAL_BACK_OUTCOMES)[number];
 
-const dialBack: Codec<DialBackOutcome> = {
-  read: (bytes, start, end, name) =>
-    DIAL_BACK_OUTCOMES[integer(1, 3).read(bytes, start, end, name)] ?? 'not-tried',
+export interface DialBack {
+  readonly outcome: (typeof DIAL_BACK_OUTCOMES)[number];
+  /** How many connections the server tried, 0 to 255. */
+  readonly tries: number;
+}
+
+const dialBack: Codec<DialBack> = {
+  read(bytes, start, end, name) {
+    const [outcome = 0, tries = 0] = opaque(4, 4).read(bytes, start, end, name);
+    return { outcome: DIAL_BACK_OUTCOMES[outcome] ?? 'not-tried', tries };
+  },
   size: () => 4,
-  write: (value, bytes, start) => integer(1, 3).write(DIAL_BACK_OUTCOMES.indexOf(value), bytes, start),
+  write({ outcome, tries }, bytes, start) {
+    bytes.fill(0, start, start + 4);
+    bytes[start] = DIAL_BACK_OUTCOMES.indexOf(outcome);
+    bytes[start + 1] = Math.min(tries, 255);
+  },
 };
 
 // Names and numbers are IANA's. Lengths: RFC 8489 allows 128 characters (763 bytes) of realm, nonce and software.
@@ -122,7 +133,9 @@ export const ATTRIBUTES = {
   FINGERPRINT: row(0x8028, integer(4)),
   'RESPONSE-ORIGIN': row(0x802b, address(false)),
   'OTHER-ADDRESS': row(0x802c, address(false)),
-  'DIAL-BACK': row(0xdbac, dialBack), // our own, from the comprehension-optional range: not IANA's
+  // Our own, not IANA's, from the range that others may ignore (docs/nat-behaviour.md).
+  'DIAL-BACK': row(0xdbac, dialBack),
+  'OTHER-PORT': row(0xdbad, integer(2, 2)), // of a server with one address: its second port
 } as const;
 
 export type AttributeName = keyof typeof ATTRIBUTES;

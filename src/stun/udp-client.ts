@@ -59,6 +59,11 @@ export class UdpStunClient implements AsyncDisposable {
     return new UdpStunClient(socket, options);
   }
 
+  /** The local address that the socket is bound to, canonical. */
+  get address(): string {
+    return unmappedIp(this.#socket.address().address);
+  }
+
   get port(): number {
     return this.#socket.address().port;
   }

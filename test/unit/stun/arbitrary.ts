@@ -55,7 +55,8 @@ const values: { readonly [N in keyof typeof ATTRIBUTES]?: fc.Arbitrary<unknown> 
   'CACHE-TIMEOUT': word32,
   'RESPONSE-ORIGIN': address,
   'OTHER-ADDRESS': address,
-  'DIAL-BACK': fc.constantFrom(...DIAL_BACK_OUTCOMES),
+  'DIAL-BACK': fc.record({ outcome: fc.constantFrom(...DIAL_BACK_OUTCOMES), tries: fc.nat(255) }),
+  'OTHER-PORT': fc.nat(65535),
 };
 
 /** Made by encodeMessage from its own options, never given as attributes. */

@@ -1,0 +1,154 @@
+// The TCP side of the STUN server: every connection is held open for as long as its client wants the mapping
+// behind it, within bounds on number, idleness and unread answers (RFC 8489 section 6.2.2).
+import type { Socket } from 'node:net';
+import { DecodeError } from '../src/errors.js';
+import type { Clock } from '../src/net/clock.js';
+import type { Endpoint } from '../src/net/endpoint.js';
+import { remoteEndpoint } from '../src/net/sockets.js';
+import { StreamFramer } from '../src/stun/framing.js';
+import { decodeMessage } from '../src/stun/message.js';
+import { type SourceLimit, SourceLimiter, sourceOf } from './source-limiter.js';
+import { type Asked, answerTo, type Corner, dialBackAnswer, type StunSite } from './stun-answers.js';
+import { dialBack } from './stun-dial-back.js';
+
+export interface ConnectionLimits {
+  /** Dial-backs for one source, each up to eight SYNs to that source. Default: 60 at once, 1 a second. */
+  readonly dialBack: SourceLimit;
+  /** Connections altogether. Default: 4,096. */
+  readonly connections: number;
+  /** Connections of one source. Default: 32. */
+  readonly connectionsPerSource: number;
+  /** A connection that has not sent a whole request after this time is closed. Default: 10 s. */
+  readonly firstRequestMs: number;
+  /** A connection without a request for this long is closed. Default: 1 hour. */
+  readonly idleMs: number;
+}
+
+/** Far more than any request of ours, far less than what STUN could announce. */
+const MAX_REQUEST_BYTES = 4_096;
+/** Answers that the client does not read; beyond this it is cut off. */
+const MAX_UNREAD_BYTES = 16_384;
+const DIAL_BACKS_AT_ONCE = 2;
+
+interface Parts {
+  readonly site: StunSite;
+  /** What the two addresses are bound to. */
+  readonly hosts: readonly string[];
+  readonly limits: ConnectionLimits;
+  readonly counters: Record<'requests' | 'answers' | 'malformed' | 'rateLimited', number> &
+    Record<'connections' | 'dialBacks' | 'bytesIn' | 'bytesOut', number>;
+  readonly clock: Clock;
+}
+
+export class StunConnections implements AsyncDisposable {
+  readonly #parts: Parts;
+  readonly #open = new Set<Socket>();
+  readonly #bySource = new Map<string, number>();
+  readonly #dialBacks: SourceLimiter;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#dialBacks = new SourceLimiter(parts.limits.dialBack, parts.clock.now);
+  }
+
+  /** Serves a fresh connection that arrived at this corner, or closes it at once when there are too many. */
+  take(socket: Socket, at: Corner): void {
+    const from = remoteEndpoint(socket);
+    const { limits, counters } = this.#parts;
+    const source = from && sourceOf(from.host);
+    const ofSource = this.#bySource.get(source ?? '') ?? 0;
+    socket.on('error', () => {}); // 'close' follows, and that is what counts
+    if (
+      !from ||
+      !source ||
+      this.#open.size >= limits.connections ||
+      ofSource >= limits.connectionsPerSource
+    ) {
+      counters.rateLimited++;
+      socket.destroy();
+      return;
+    }
+    counters.connections++;
+    this.#open.add(socket);
+    this.#bySource.set(source, ofSource + 1);
+    const ended = new AbortController();
+    socket.once('close', () => {
+      ended.abort();
+      this.#open.delete(socket);
+      const left = (this.#bySource.get(source) ?? 1) - 1;
+      if (left > 0) this.#bySource.set(source, left);
+      else this.#bySource.delete(source);
+    });
+    this.#serve(socket, from, at, ended.signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closing = [...this.#open].map(
+      socket => new Promise<void>(resolve => socket.once('close', () => resolve()).destroy()),
+    );
+    await Promise.all(closing);
+  }
+
+  #serve(socket: Socket, from: Endpoint, at: Corner, ended: AbortSignal): void {
+    const { limits, counters } = this.#parts;
+    const framer = new StreamFramer(MAX_REQUEST_BYTES);
+    let dialling = 0;
+    // Two clocks: bytes that trickle in without ever making a request do not count as life.
+    let deadline = setTimeout(() => socket.destroy(), limits.firstRequestMs);
+    ended.addEventListener('abort', () => clearTimeout(deadline), { once: true });
+    const send = (bytes: Buffer) => {
+      if (socket.destroyed) return;
+      counters.answers++;
+      counters.bytesOut += bytes.length;
+      socket.write(bytes);
+      if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy();
+    };
+    const request = async (bytes: Buffer) => {
+      counters.requests++;
+      clearTimeout(deadline);
+      deadline = setTimeout(() => socket.destroy(), limits.idleMs);
+      if (ended.aborted) clearTimeout(deadline);
+      const asked: Asked = { message: decodeMessage(bytes), from, at, transport: 'tcp' };
+      const answer = answerTo(asked, this.#parts.site);
+      if (!answer) return;
+      if ('send' in answer) return send(answer.send);
+      if (dialling >= DIAL_BACKS_AT_ONCE || !this.#dialBacks.admit(from.host)) {
+        counters.rateLimited++;
+        return send(dialBackAnswer(asked, this.#parts.site, { outcome: 'not-tried', tries: 0 }));
+      }
+      dialling++;
+      counters.dialBacks++;
+      const result = await dialBack(
+        from,
+        this.#address(socket, at, answer.dialBack),
+        this.#parts.clock,
+        ended,
+      );
+      dialling--;
+      send(dialBackAnswer(asked, this.#parts.site, result));
+    };
+    const fail = (error: unknown) => {
+      if (!(error instanceof DecodeError)) throw error;
+      counters.malformed++;
+      socket.destroy();
+    };
+    socket.on('data', chunk => {
+      counters.bytesIn += chunk.length;
+      try {
+        framer.push(chunk);
+        for (let frame = framer.next(); frame; frame = framer.next()) {
+          if (frame.kind === 'stun') request(frame.bytes).catch(fail);
+          else return void socket.destroy();
+        }
+      } catch (error) {
+        fail(error);
+      }
+    });
+    socket.once('end', () => socket.end());
+  }
+
+  // From the address of the corner; the port is any free one, for ours are taken by listening.
+  #address(socket: Socket, at: Corner, corner: Corner): string | undefined {
+    return corner.host === at.host ? socket.localAddress : this.#parts.hosts[corner.host];
+  }
+}

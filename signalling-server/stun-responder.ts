@@ -1,0 +1,176 @@
+// The STUN server that a wayleave server brings along: UDP and TCP on two ports, and with an alternate host on
+// two addresses, which is what behaviour discovery needs (RFC 8489, RFC 5780). Stateless on UDP; on TCP it keeps
+// connections open, so that clients can hold their mappings.
+import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram';
+import type { Socket } from 'node:net';
+import { DecodeError, WayleaveError } from '../src/errors.js';
+import { type Clock, systemClock } from '../src/net/clock.js';
+import type { Endpoint } from '../src/net/endpoint.js';
+import { familyOf, unmappedIp } from '../src/net/ip-scope.js';
+import { Scope } from '../src/net/scope.js';
+import { bindUdp, listenTcp } from '../src/net/sockets.js';
+import { decodeMessage, looksLikeStun } from '../src/stun/message.js';
+import { type SourceLimit, SourceLimiter } from './source-limiter.js';
+import { answerTo, type Corner, type StunSite } from './stun-answers.js';
+import { type ConnectionLimits, StunConnections } from './stun-connections.js';
+
+export interface StunResponderOptions {
+  /** Address to bind, IPv4 or IPv6; `0.0.0.0` and `::` work, but then no answer can say where it came from. */
+  readonly host: string;
+  /** First port; 0 for any. Default: 3478. */
+  readonly port?: number;
+  /** A second address of this machine, same family. Without one, filtering by address stays unknown to clients. */
+  readonly alternateHost?: string;
+  /** Second port. Default: the first one plus 1 (any free one if the first is 0). */
+  readonly alternatePort?: number;
+  /** The addresses as clients know them, where a 1:1 NAT stands in front. Default: the bound ones. */
+  readonly publicHost?: string;
+  readonly publicAlternateHost?: string;
+  readonly limits?: Partial<StunLimits>;
+  readonly clock?: Clock;
+}
+
+export interface StunLimits extends ConnectionLimits {
+  /** UDP requests of one source. Default: 200 at once, 50 a second. What exceeds it is dropped silently. */
+  readonly udp: SourceLimit;
+}
+
+export const DEFAULT_STUN_LIMITS: StunLimits = {
+  udp: { burst: 200, perSecond: 50 },
+  dialBack: { burst: 60, perSecond: 1 },
+  connections: 4_096,
+  connectionsPerSource: 32,
+  firstRequestMs: 10_000,
+  idleMs: 3_600_000,
+};
+
+/** What happened so far; all of them only grow. */
+export interface StunCounters {
+  requests: number;
+  answers: number;
+  malformed: number;
+  rateLimited: number;
+  connections: number;
+  dialBacks: number;
+  bytesIn: number;
+  bytesOut: number;
+}
+
+export interface StunResponder extends AsyncDisposable {
+  /** The bound endpoints: first address first, first port first; two or four. */
+  readonly endpoints: readonly Endpoint[];
+  readonly counters: Readonly<StunCounters>;
+  /** Stops answering and closes every connection. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** @throws WayleaveError `listen-failed`, or `bad-option` when the two hosts are not of one family. */
+export async function createStunResponder(options: StunResponderOptions): Promise<StunResponder> {
+  const { host, alternateHost, clock = systemClock } = options;
+  if (alternateHost !== undefined && familyOf(alternateHost) !== familyOf(host)) {
+    throw new WayleaveError('bad-option', `${host} and ${alternateHost} are not of one family`);
+  }
+  const hosts = alternateHost === undefined ? [host] : [host, alternateHost];
+  const limits = { ...DEFAULT_STUN_LIMITS, ...options.limits };
+  const counters: StunCounters = {
+    requests: 0,
+    answers: 0,
+    malformed: 0,
+    rateLimited: 0,
+    connections: 0,
+    dialBacks: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+  };
+  const scope = new Scope();
+  const site: { -readonly [K in keyof StunSite]: StunSite[K] } = { hosts: announced(options), ports: [0, 0] };
+  const connections = new StunConnections({ site, hosts, limits, counters, clock });
+  scope.use(connections);
+  try {
+    const onConnection = (socket: Socket, at: Corner) => connections.take(socket, at);
+    const first = await bindPort(scope, hosts, 0, options.port ?? 3478, onConnection);
+    const second = options.alternatePort ?? (options.port === 0 ? 0 : first.port + 1);
+    const rest = await bindPort(scope, hosts, 1, second, onConnection);
+    site.ports = [first.port, rest.port];
+    answerDatagrams([first.sockets, rest.sockets], site, new SourceLimiter(limits.udp, clock.now), counters);
+  } catch (error) {
+    await scope.close();
+    throw error;
+  }
+  return {
+    endpoints: hosts.flatMap(each => site.ports.map(port => ({ host: each, port }))),
+    counters,
+    close: () => scope.close(),
+    [Symbol.asyncDispose]: () => scope.close(),
+  };
+}
+
+function announced(options: StunResponderOptions): StunSite['hosts'] {
+  const known = (host: string | undefined) => (host === '0.0.0.0' || host === '::' ? undefined : host);
+  const first = options.publicHost ?? known(options.host);
+  if (options.alternateHost === undefined) return [first];
+  return [first, options.publicAlternateHost ?? known(options.alternateHost)];
+}
+
+/** One port, TCP and UDP, on every host. Port 0 asks the system, until TCP and UDP have the same one. */
+async function bindPort(
+  owner: Scope,
+  hosts: readonly string[],
+  index: 0 | 1,
+  wanted: number,
+  onConnection: (socket: Socket, at: Corner) => void,
+): Promise<{ port: number; sockets: UdpSocket[] }> {
+  for (let tries = wanted === 0 ? 10 : 1; ; tries--) {
+    const scope = owner.child();
+    const sockets: UdpSocket[] = [];
+    let port = wanted;
+    try {
+      for (const [i, host] of hosts.entries()) {
+        const at: Corner = { host: i === 0 ? 0 : 1, port: index };
+        const ipv6Only = familyOf(host) === 6;
+        const listener = await listenTcp({ host, port, ipv6Only }, socket => onConnection(socket, at));
+        scope.use(listener);
+        port = listener.port;
+        const socket = await bindUdp({ family: familyOf(host), address: host, port });
+        scope.defer(() => new Promise<void>(resolve => socket.close(() => resolve())));
+        sockets.push(socket);
+      }
+      return { port, sockets };
+    } catch (error) {
+      await scope.close();
+      if (tries <= 1) throw error;
+    }
+  }
+}
+
+function answerDatagrams(
+  sockets: readonly [readonly UdpSocket[], readonly UdpSocket[]],
+  site: StunSite,
+  limiter: SourceLimiter,
+  counters: StunCounters,
+): void {
+  const answer = (bytes: Buffer, info: RemoteInfo, at: Corner) => {
+    counters.bytesIn += bytes.length;
+    if (!looksLikeStun(bytes)) return void counters.malformed++;
+    const from = { host: unmappedIp(info.address), port: info.port };
+    if (!limiter.admit(from.host)) return void counters.rateLimited++;
+    counters.requests++;
+    try {
+      const message = decodeMessage(bytes, { classic: true });
+      const reply = answerTo({ message, from, at, transport: 'udp' }, site);
+      if (!reply || !('send' in reply)) return;
+      sockets[reply.via.port][reply.via.host]?.send(reply.send, info.port, info.address, () => {});
+      counters.answers++;
+      counters.bytesOut += reply.send.length;
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      counters.malformed++;
+    }
+  };
+  for (const port of [0, 1] as const) {
+    for (const [host, socket] of sockets[port].entries()) {
+      const at: Corner = { host: host === 0 ? 0 : 1, port };
+      socket.on('message', (bytes, info) => answer(bytes, info, at));
+    }
+  }
+}
