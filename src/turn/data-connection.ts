@@ -4,10 +4,11 @@ import type { Socket } from 'node:net';
 import { abortError, DecodeError, WayleaveError } from '../errors.js';
 import { type Clock, systemClock } from '../net/clock.js';
 import type { Authorization } from '../stun/credentials.js';
+import { FramedStream } from '../stun/framed-stream.js';
 import { decodeMessage } from '../stun/message.js';
 import { Driver } from './driver.js';
 import { Requests } from './requests.js';
-import { FramedStream, openStream } from './server-stream.js';
+import { openStream } from './server-stream.js';
 import type { TurnServer } from './turn-server.js';
 
 export interface BindOptions {
@@ -45,7 +46,8 @@ export async function bindConnection(server: TurnServer, options: BindOptions): 
     return await new Promise<Socket>((resolve, reject) => {
       requests.start(clock.now(), 'ConnectionBind', [['CONNECTION-ID', connectionId]], outcome => {
         // At once, not after a turn of the loop: the very next byte belongs to the stream.
-        if (outcome.ok) resolve(stream.release());
+        if (outcome.ok)
+          resolve(stream.release().on('error', () => {})); // 'close' follows, and tells
         else reject(outcome.error);
       });
       signal?.addEventListener('abort', onAbort, { once: true });

@@ -5,19 +5,13 @@ import { abortError, DecodeError, WayleaveError } from '../errors.js';
 import { formatEndpoint } from '../net/endpoint.js';
 import { familyOf } from '../net/ip-scope.js';
 import { bindUdp } from '../net/sockets.js';
+import { FramedStream, type FrameEvents } from '../stun/framed-stream.js';
 import { decodeChannelData, type Frame } from '../stun/framing.js';
-import { FramedStream, openStream } from './server-stream.js';
+import { openStream } from './server-stream.js';
 import type { TurnServer } from './turn-server.js';
 
 /** What a stream may keep for a server that does not read; beyond it datagrams are dropped, as UDP would. */
 const MAX_UNSENT_BYTES = 1 << 20;
-
-export interface LinkEvents {
-  /** Frames are views of what arrived. */
-  onFrame(frame: Frame): void;
-  /** The link is gone; said once, and not after `close`. */
-  onClosed(error: WayleaveError): void;
-}
 
 export interface ServerLink {
   /** TCP or TLS. */
@@ -31,7 +25,7 @@ export interface ServerLink {
 /** Opens the link. @throws WayleaveError `dial-failed`, `listen-failed` or the signal's abort error. */
 export async function openLink(
   server: TurnServer,
-  events: LinkEvents,
+  events: FrameEvents,
   signal?: AbortSignal | undefined,
 ): Promise<ServerLink> {
   if (server.transport === 'udp') return openDatagrams(server, events, signal);
@@ -48,7 +42,7 @@ export async function openLink(
 
 async function openDatagrams(
   server: TurnServer,
-  events: LinkEvents,
+  events: FrameEvents,
   signal: AbortSignal | undefined,
 ): Promise<ServerLink> {
   const { host, port } = server.endpoint;
@@ -58,8 +52,9 @@ async function openDatagrams(
   try {
     if (signal?.aborted) throw abortError(signal);
     // Connected: the kernel drops what others send, and reports a closed port.
+    const connected = once(socket, 'connect');
     socket.connect(port, host);
-    await once(socket, 'connect');
+    await connected;
   } catch (cause) {
     socket.close();
     throw cause instanceof WayleaveError ? cause : unreachable(cause);
