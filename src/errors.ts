@@ -43,6 +43,10 @@ export const ERRORS = {
     meaning: 'The other node does not admit this node id (its `accept` option or `--allow` list).',
     remedy: 'Ask its owner to admit your node id.',
   },
+  'forward-refused': {
+    meaning: 'The other node does not forward to that host and port.',
+    remedy: 'Ask its owner to run it with `wayleave node --allow-forward HOST:PORT`, spelled the same.',
+  },
   'wrong-identity': {
     meaning: 'What answered proved another identity than the address promises.',
     remedy: 'The address is stale, or something sits between you: ask for a fresh address.',
@@ -162,6 +166,8 @@ export interface AttemptOutcome {
   reason: string;
   /** From this strategy's start to its end, in milliseconds; 0 when skipped. */
   ms: number;
+  /** What exactly happened, for people. */
+  detail?: string;
 }
 
 /** No strategy won; `attempts` says for each why not. */

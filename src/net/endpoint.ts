@@ -20,9 +20,9 @@ export function formatEndpoint({ host, port }: Endpoint): string {
   return familyOf(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Reads what `formatEndpoint` writes; undefined for anything else, names included. */
+/** Reads `1.2.3.4:5` or `[2001:db8::1]:5`, in any spelling of the IPv6 address; undefined for anything else. */
 export function parseEndpoint(text: string): Endpoint | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):([0-9]{1,5})$/.exec(text);
+  const match = /^(?:\[([0-9a-fA-F:.]*:[0-9a-fA-F:.]*)\]|([0-9.]+)):([1-9][0-9]{0,4})$/.exec(text);
   return match ? toEndpoint(match[1] ?? match[2] ?? '', Number(match[3])) : undefined;
 }
 

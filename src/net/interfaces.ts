@@ -15,8 +15,9 @@ export interface LocalAddress {
 type SystemInterfaces = ReturnType<typeof networkInterfaces>;
 
 /**
- * Every usable address: global, private and shared ones, IPv4 before IPv6 within an interface. Link-local
- * addresses need a zone and are left out; loopback is listed only where there is nothing else.
+ * Every usable address: global, private and shared ones, IPv4 and IPv6 in turn, so that whoever takes the first
+ * few gets both. Link-local addresses need a zone and are left out; loopback is listed only where there is
+ * nothing else.
  */
 export function localAddresses(system: SystemInterfaces = networkInterfaces()): LocalAddress[] {
   const all: LocalAddress[] = [];
@@ -28,7 +29,14 @@ export function localAddresses(system: SystemInterfaces = networkInterfaces()): 
       all.push({ name, family: entry.family === 'IPv6' ? 6 : 4, address, prefix, scope: ipScope(address) });
     }
   }
-  all.sort((a, b) => a.family - b.family);
   const usable = all.filter(({ scope }) => scope === 'global' || scope === 'private' || scope === 'shared');
-  return usable.length > 0 ? usable : all.filter(({ scope }) => scope === 'loopback');
+  return inTurn(usable.length > 0 ? usable : all.filter(({ scope }) => scope === 'loopback'));
+}
+
+function inTurn(all: LocalAddress[]): LocalAddress[] {
+  const four = all.filter(({ family }) => family === 4);
+  const six = all.filter(({ family }) => family === 6);
+  return Array.from({ length: Math.max(four.length, six.length) }, (_, i) => [four[i], six[i]])
+    .flat()
+    .filter(address => address !== undefined);
 }

@@ -55,7 +55,17 @@ const TABLE = { 4: parsed(RANGES_V4), 6: parsed(RANGES_V6) };
 
 /** The address as bytes (4 or 16), or undefined if the text is not a plain IP literal. No zones, no octal. */
 export function ipBytes(text: string): number[] | undefined {
-  return isIP(text) === 0 || text.includes('%') ? undefined : ipaddr.parse(text).toByteArray();
+  const family = isIP(text);
+  if (family === 0 || text.includes('%')) return undefined;
+  // ipaddr.js reads `::1.2.3.4` (RFC 4291, 2.5.5.1) as `::ffff:1.2.3.4`: hand it no dotted tail
+  return ipaddr.parse(family === 6 ? text.replace(DOTTED_TAIL, hexTail) : text).toByteArray();
+}
+
+const DOTTED_TAIL = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/;
+
+function hexTail(_: string, ...quad: string[]): string {
+  const [a, b, c, d] = quad.map(Number) as [number, number, number, number];
+  return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
 }
 
 /** The one spelling of an address (RFC 5952), or undefined if the text is not a plain IP literal. */

@@ -1,5 +1,6 @@
 // Ownership: whatever is acquired is given to a scope at once, and the scope releases it in reverse order,
 // exactly once, whatever fails on the way.
+import { setMaxListeners } from 'node:events';
 import { WayleaveError } from '../errors.js';
 
 type Release = () => unknown;
@@ -13,6 +14,7 @@ export class Scope implements AsyncDisposable {
   /** @param onReleaseError hears what a release threw; releasing goes on all the same. */
   constructor(onReleaseError: (error: unknown) => void = () => {}) {
     this.#onReleaseError = onReleaseError;
+    setMaxListeners(0, this.#controller.signal); // whatever waits in this scope listens to it
   }
 
   /** Aborts (code `closed`) as soon as the scope begins to close: hand it to whatever waits. */
@@ -55,12 +57,18 @@ export class Scope implements AsyncDisposable {
 
   /** Releases everything, last acquired first. Idempotent, never rejects. */
   close(): Promise<void> {
-    this.#closing ??= (async () => {
+    if (!this.#closing) {
+      // closed first of all: what abort listeners and releases acquire is then released at once
+      this.#closing = Promise.resolve().then(() => this.#releaseAll());
       this.#controller.abort(new WayleaveError('closed', 'closed by its owner'));
-      for (const release of [...this.#releases].reverse()) await this.#run(release);
-      this.#releases.clear();
-    })();
+    }
     return this.#closing;
+  }
+
+  async #releaseAll(): Promise<void> {
+    for (const release of [...this.#releases].reverse()) {
+      if (this.#releases.delete(release)) await this.#run(release); // not if taken back meanwhile
+    }
   }
 
   async #run(release: Release): Promise<void> {

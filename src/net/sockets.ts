@@ -4,7 +4,7 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { abortError, WayleaveError } from '../errors.js';
-import { type Endpoint, formatEndpoint } from './endpoint.js';
+import { type Endpoint, formatEndpoint, toEndpoint } from './endpoint.js';
 import { type Family, familyOf, unmappedIp } from './ip-scope.js';
 
 export interface Dial {
@@ -18,21 +18,36 @@ export interface Dial {
 }
 
 /**
- * One TCP connection, no delay, errors typed.
- * @throws WayleaveError `dial-failed` (cause: the system error) or the signal's abort error.
+ * One TCP connection, no delay, errors typed. Names are not looked up.
+ * @throws WayleaveError `dial-failed` (cause: the system error), `dial-refused` for anything but an IP
+ * literal and a port, or the signal's abort error.
  */
 export function dialTcp({ remote, localAddress, localPort, signal }: Dial): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal));
-    const socket = connect({
-      host: remote.host,
-      port: remote.port,
-      family: familyOf(remote.host),
-      noDelay: true,
-      allowHalfOpen: true,
-      ...(localAddress === undefined ? {} : { localAddress }),
-      ...(localPort === undefined ? {} : { localPort }),
-    });
+    const { host, port } = remote;
+    if (toEndpoint(host.split('%')[0]!, port) === undefined) {
+      const what = JSON.stringify({ host, port });
+      return reject(new WayleaveError('dial-refused', `${what} is not an IP address and port`));
+    }
+    const failed = (cause: NodeJS.ErrnoException) => {
+      const text = `cannot connect to ${formatEndpoint(remote)}: ${cause.code ?? cause.message}`;
+      reject(new WayleaveError('dial-failed', text, { cause }));
+    };
+    let socket: Socket;
+    try {
+      socket = connect({
+        host,
+        port,
+        family: familyOf(host),
+        noDelay: true,
+        allowHalfOpen: true,
+        ...(localAddress === undefined ? {} : { localAddress }),
+        ...(localPort === undefined ? {} : { localPort }),
+      });
+    } catch (cause) {
+      return failed(cause as Error); // a local address or port that cannot be
+    }
     const settle = () => {
       socket.off('connect', onConnect);
       socket.off('error', onError);
@@ -45,8 +60,7 @@ export function dialTcp({ remote, localAddress, localPort, signal }: Dial): Prom
     const onError = (cause: NodeJS.ErrnoException) => {
       settle();
       socket.destroy();
-      const text = `cannot connect to ${formatEndpoint(remote)}: ${cause.code ?? cause.message}`;
-      reject(new WayleaveError('dial-failed', text, { cause }));
+      failed(cause);
     };
     const onAbort = () => {
       settle();
@@ -90,7 +104,8 @@ export async function listenTcp(
   return {
     port: typeof bound === 'object' && bound ? bound.port : port,
     server,
-    [Symbol.asyncDispose]: () => new Promise<void>(resolve => server.close(() => resolve())),
+    // not server.close's callback: that one waits for the accepted connections to end, too
+    [Symbol.asyncDispose]: async () => void server.close(),
   };
 }
 
@@ -125,16 +140,27 @@ export async function bindUdp(options: {
   return socket;
 }
 
-/** The far end of a connected socket, canonical, or undefined once it is gone. */
+/** The far end of a connected socket, canonical; undefined where there is none. */
 export function remoteEndpoint(socket: Socket): Endpoint | undefined {
   const { remoteAddress, remotePort } = socket;
   if (remoteAddress === undefined || remotePort === undefined) return undefined;
   return { host: unmappedIp(remoteAddress), port: remotePort };
 }
 
-/** The near end of a connected socket, canonical, or undefined once it is gone. */
+/** The near end of a connected socket, canonical; undefined where there is none. */
 export function localEndpoint(socket: Socket): Endpoint | undefined {
   const { localAddress, localPort } = socket;
   if (localAddress === undefined || localPort === undefined) return undefined;
   return { host: unmappedIp(localAddress), port: localPort };
+}
+
+/**
+ * Both ends of a connected socket, to be asked at once when it connects.
+ * @throws WayleaveError `connection-lost` when it is already gone.
+ */
+export function endsOf(socket: Socket): { local: Endpoint; remote: Endpoint } {
+  const local = localEndpoint(socket);
+  const remote = remoteEndpoint(socket);
+  if (local && remote) return { local, remote };
+  throw new WayleaveError('connection-lost', 'the connection was gone as soon as it was made');
 }

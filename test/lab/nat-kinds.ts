@@ -188,7 +188,7 @@ export const NAT_KINDS = {
   ),
   'symmetric-up': symmetricSequential(1),
   'symmetric-down': symmetricSequential(-2),
-  'symmetric-busy': { ...symmetricSequential(1), neighbourFlowsPerSecond: 20 },
+  'symmetric-busy': { ...symmetricSequential(1), neighbourFlowsPerSecond: 10 },
   hairpin: nat(
     { hairpinning: true },
     {

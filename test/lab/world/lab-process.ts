@@ -68,7 +68,8 @@ export class LabProcess implements AsyncDisposable {
     if (this.#exit) return;
     this.#exit = exit;
     const how = error ?? (exit.signal === null ? `exit code ${exit.code}` : exit.signal);
-    for (const stream of [this.stdout, this.stderr]) stream.end(`${this.#argv.join(' ')} ended: ${how}`);
+    const reason = `${this.#argv.join(' ')} ended: ${how}; ${this.stderr.text.slice(-500)}`;
+    for (const stream of [this.stdout, this.stderr]) stream.end(reason);
     this.#resolveExit(exit);
   }
 

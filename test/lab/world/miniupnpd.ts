@@ -17,7 +17,6 @@ export async function startMiniupnpd(
     port: '5000',
     enable_natpmp: 'yes',
     enable_upnp: 'yes',
-    enable_pcp_pmp: 'yes',
     secure_mode: 'yes',
     system_uptime: 'yes',
     min_lifetime: '1',

@@ -210,8 +210,15 @@ export function buildScript(
     parts.push(`nsenter --net=/run/netns/${name} sh -e <<'IN_${name}'\n${commands}\nIN_${name}\n`);
   }
   for (const [lan, commands] of plugs) parts.push(script(`ip -n ${lan} -batch -`, [...commands]));
+  for (const lan of plugs.keys()) parts.push(awaitPorts(lan));
   return parts.join('');
 }
+
+// The kernel opens a bridge's ports a moment after they are plugged in, later on a busy machine. Who asks for
+// an address (ARP) before that is not heard and asks again only after a second.
+const awaitPorts = (lan: string) =>
+  `tries=0; while [ $tries -lt 1000 ] && bridge -n ${lan} link | grep -q 'state disabled'; do ` +
+  'tries=$((tries + 1)); sleep 0.005; done\n';
 
 function script(command: string, lines: readonly string[]): string {
   return lines.length === 0 ? '' : `${command} <<'END'\n${lines.join('\n')}\nEND\n`;

@@ -1,0 +1,165 @@
+// One registered client: what waits for it, how much it may send, when it was last heard. Frames of one turn of
+// the event loop leave in one write; a client that does not read is dropped before it costs more than its limit.
+import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+import type { NodeId } from '../src/identity/node-id.js';
+import { CLOSE_CODES } from '../src/signalling/frames.js';
+import type { Seat } from './backplane.js';
+import type { Counts, CutReason, UndeliveredReason } from './counts.js';
+import { TokenBucket } from './limits.js';
+import type { ResolvedServerOptions } from './options.js';
+
+/** How far beyond its rate a client may go and only be refused, before it is cut off. */
+const PATIENCE = 10;
+/** Refs in one acknowledgement; the client's frame table allows no more. */
+const MAX_REFS = 4096;
+
+const CUT_CODES: Partial<Record<CutReason, number>> = {
+  'taken-over': CLOSE_CODES.takenOver,
+  'protocol-error': CLOSE_CODES.protocolError,
+  'too-slow': CLOSE_CODES.tooSlow,
+  flooding: CLOSE_CODES.flooding,
+  silent: CLOSE_CODES.silent,
+  draining: 1001, // RFC 6455, 7.4.1: going away
+};
+
+export class Client implements Seat {
+  readonly id: NodeId;
+  /** Start of every delivery from this client; only the box is missing. */
+  readonly deliveryHead: string;
+  lastHeardAt: number;
+  pingedAt = 0;
+  readonly #socket: WebSocket;
+  readonly #stream: Duplex;
+  readonly #heldBytes: number;
+  readonly #counts: Counts;
+  readonly #bucket: TokenBucket;
+  readonly #patience: TokenBucket;
+  readonly #onDirty: (client: Client) => void;
+  readonly #acknowledged: number[] = [];
+  #refused: Map<UndeliveredReason, number[]> | undefined;
+  #dirty = false;
+  #corked = false;
+  #cut = false;
+
+  constructor(
+    id: NodeId,
+    seenFrom: string,
+    { socket, stream }: { socket: WebSocket; stream: Duplex },
+    options: ResolvedServerOptions,
+    counts: Counts,
+    now: number,
+    /** Called once before each `flush` that is due. */
+    onDirty: (client: Client) => void,
+  ) {
+    this.id = id;
+    // id and address hold no character that JSON would escape
+    this.deliveryHead = `{"type":"deliver","from":"${id}","seenFrom":"${seenFrom}","box":"`;
+    this.lastHeardAt = now;
+    this.#socket = socket;
+    this.#stream = stream;
+    this.#heldBytes = options.heldBytesPerClient;
+    this.#counts = counts;
+    const { messagesPerSecond, messageBurst } = options;
+    this.#bucket = new TokenBucket(messagesPerSecond, messageBurst, now);
+    this.#patience = new TokenBucket(messagesPerSecond * PATIENCE, messageBurst * PATIENCE, now);
+    this.#onDirty = onDirty;
+  }
+
+  /** Whether it may send one more message now. One that goes far beyond its rate is cut off. */
+  maySend(now: number): boolean {
+    if (this.#bucket.take(now)) return true;
+    if (!this.#patience.take(now)) this.cut('flooding', 'far too many messages');
+    return false;
+  }
+
+  push(frame: string): 'sent' | 'not-here' | 'too-slow' {
+    if (this.#cut || this.#socket.readyState !== this.#socket.OPEN) return 'not-here';
+    if (!this.#hasRoom(frame.length)) {
+      this.cut('too-slow', 'you do not read what is sent to you');
+      return 'too-slow';
+    }
+    this.#markDirty();
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#stream.cork();
+    }
+    this.#socket.send(frame);
+    return 'sent';
+  }
+
+  acknowledge(ref: number): void {
+    this.#acknowledged.push(ref);
+    this.#markDirty();
+    if (this.#acknowledged.length >= MAX_REFS) this.#writeAcknowledgements();
+  }
+
+  refuse(ref: number, reason: UndeliveredReason): void {
+    this.#refused ??= new Map();
+    const refs = this.#refused.get(reason);
+    if (refs) refs.push(ref);
+    else this.#refused.set(reason, [ref]);
+    this.#markDirty();
+    if ((refs?.length ?? 0) >= MAX_REFS) this.#writeAcknowledgements();
+  }
+
+  /** Writes what has gathered in this turn of the event loop. */
+  flush(): void {
+    this.#writeAcknowledgements();
+    this.#uncork();
+    this.#dirty = false;
+  }
+
+  takenOver(): void {
+    this.cut('taken-over', 'this identity has registered again');
+  }
+
+  ping(now: number): void {
+    this.pingedAt = now;
+    this.#socket.ping();
+  }
+
+  get isCut(): boolean {
+    return this.#cut;
+  }
+
+  /** Ends the connection: with a close frame where the client still reads, at once where it does not. */
+  cut(reason: CutReason, words: string): void {
+    if (this.#cut) return;
+    this.#cut = true;
+    this.#counts.cut[reason]++;
+    this.#uncork();
+    if (reason === 'too-slow' || reason === 'silent') this.#socket.terminate();
+    else this.#socket.close(CUT_CODES[reason] ?? CLOSE_CODES.protocolError, words);
+  }
+
+  #hasRoom(bytes: number): boolean {
+    if (this.#socket.bufferedAmount + bytes <= this.#heldBytes) return true;
+    this.#uncork(); // what only waits for the end of this turn is not held against the client
+    return this.#socket.bufferedAmount + bytes <= this.#heldBytes;
+  }
+
+  #writeAcknowledgements(): void {
+    if (this.#acknowledged.length > 0) {
+      this.push(`{"type":"sent","refs":[${this.#acknowledged.join()}]}`);
+      this.#acknowledged.length = 0;
+    }
+    if (!this.#refused) return;
+    for (const [reason, refs] of this.#refused) {
+      this.push(`{"type":"undelivered","refs":[${refs.join()}],"reason":"${reason}"}`);
+    }
+    this.#refused = undefined;
+  }
+
+  #markDirty(): void {
+    if (this.#dirty) return;
+    this.#dirty = true;
+    this.#onDirty(this);
+  }
+
+  #uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#stream.uncork();
+  }
+}

@@ -1,0 +1,62 @@
+// The STUN responders of this server, as a source of endpoints for the greeting: with the second port, and the
+// second address if there is one, that RFC 5780 needs; one a family where the server listens on all addresses.
+import { WayleaveError } from '../src/errors.js';
+import { localAddresses } from '../src/net/interfaces.js';
+import { familyOf, ipScope } from '../src/net/ip-scope.js';
+import { Scope } from '../src/net/scope.js';
+import type { EndpointSource } from './endpoint-sources.js';
+import { inUrl, publicHost } from './listening.js';
+import type { Log } from './log.js';
+import type { ResolvedServerOptions } from './options.js';
+import { createStunResponder } from './stun-responder.js';
+
+const EVERYWHERE = ['0.0.0.0', '::'];
+
+/** @throws WayleaveError `listen-failed`, or `bad-option` for a second address that goes with no first one. */
+export async function embeddedStun(options: ResolvedServerOptions, log: Log): Promise<EndpointSource> {
+  const { stunPort, alternateHost } = options;
+  const scope = new Scope(error => log.warn({ error: String(error) }, 'closing STUN'));
+  const [host, ...others] = boundHosts(options);
+  const second = alternateHost === undefined ? {} : { alternateHost };
+  const main = scope.use(await createStunResponder({ host: host!, port: stunPort ?? 0, ...second }));
+  const { port } = main.endpoints[0]!;
+  for (const other of others) await alsoOn(other, port, scope, log);
+  const url = (address: string) => `stun:${inUrl(address)}:${port}`;
+  const furtherAddresses = others.length > 0 ? globalAddresses() : [];
+  return {
+    stun: [url(publicHost(options))],
+    turn: [],
+    endpointsFor: (_, dialled) => ({
+      stun: [...new Set([dialled, ...furtherAddresses])].map(url),
+      turn: [],
+    }),
+    [Symbol.asyncDispose]: () => scope.close(),
+  };
+}
+
+/** IPv6 beside IPv4 where the system has it; without it the server does its work all the same. */
+async function alsoOn(host: string, port: number, scope: Scope, log: Log): Promise<void> {
+  try {
+    scope.use(await createStunResponder({ host, port }));
+  } catch (error) {
+    if (!(error instanceof WayleaveError)) throw error;
+    log.warn({ host, port, reason: error.message }, 'no STUN there');
+  }
+}
+
+/** All addresses, unless one is named: or has to be, since two must be told apart. */
+function boundHosts({ host, alternateHost }: ResolvedServerOptions): string[] {
+  if (host !== undefined && ipScope(host) !== 'unspecified') return [host];
+  if (alternateHost === undefined) return host === undefined ? EVERYWHERE : [host];
+  const first = localAddresses().find(
+    ({ family, address }) => family === familyOf(alternateHost) && address !== alternateHost,
+  );
+  if (first) return [first.address];
+  throw new WayleaveError('bad-option', `option alternateHost: no other address goes with ${alternateHost}`);
+}
+
+function globalAddresses(): string[] {
+  return localAddresses()
+    .filter(({ scope }) => scope === 'global')
+    .map(({ address }) => address);
+}

@@ -1,0 +1,63 @@
+// The plain HTTP side: /healthz (the process lives), /readyz (it takes clients), /metrics. One exchange a
+// connection; everything else is told where it is.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ipScope, unmappedIp } from '../src/net/ip-scope.js';
+import type { ResolvedServerOptions } from './options.js';
+
+export interface HttpView {
+  isReady(): boolean;
+  metrics(): Promise<{ contentType: string; text: string }>;
+}
+
+/** Who may see /metrics by default: those who are on the machine or in its private networks. */
+function mayReadMetrics(from: ResolvedServerOptions['metricsFrom'], { socket }: IncomingMessage): boolean {
+  if (from !== 'private') return from === 'everyone';
+  const remote = unmappedIp(socket.remoteAddress ?? '');
+  const scope = ipScope(remote);
+  const near = scope === 'loopback' || scope === 'private' || scope === 'link-local';
+  return near || remote === unmappedIp(socket.localAddress ?? '');
+}
+
+export async function answerHttp(
+  request: IncomingMessage,
+  response: ServerResponse,
+  view: HttpView,
+  metricsFrom: ResolvedServerOptions['metricsFrom'],
+): Promise<void> {
+  const reply = (status: number, text: string, contentType = 'text/plain; charset=utf-8') => {
+    response.writeHead(status, {
+      'content-type': contentType,
+      connection: 'close',
+      'cache-control': 'no-store',
+    });
+    response.end(request.method === 'HEAD' ? undefined : text);
+  };
+  request.resume(); // a body is not wanted, but must not stand in the way
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    reply(405, 'only GET\n');
+    return;
+  }
+  switch (request.url?.split('?')[0]) {
+    case '/healthz':
+      reply(200, 'ok\n');
+      return;
+    case '/readyz':
+      if (view.isReady()) reply(200, 'ready\n');
+      else reply(503, 'not ready\n');
+      return;
+    case '/metrics': {
+      if (!mayReadMetrics(metricsFrom, request)) {
+        reply(403, 'metrics are not for you\n');
+        return;
+      }
+      const { contentType, text } = await view.metrics();
+      reply(200, text, contentType);
+      return;
+    }
+    case '/':
+      reply(426, 'This is a wayleave signalling server: nodes speak WebSocket here.\n');
+      return;
+    default:
+      reply(404, 'not found\n');
+  }
+}

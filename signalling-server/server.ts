@@ -1,0 +1,231 @@
+// The signalling server as one object: opens the door, registers whoever proves an id, routes, notices who is gone,
+// and leaves in good order.
+import { DecodeError } from '../src/errors.js';
+import { type Clock, systemClock } from '../src/net/clock.js';
+import { Scope } from '../src/net/scope.js';
+import {
+  CLIENT_FRAMES,
+  CLOSE_CODES,
+  type ClientFrames,
+  checkFrame,
+  MAX_BOX_BYTES,
+  PROTOCOL_VERSION,
+  parseFrame,
+} from '../src/signalling/frames.js';
+import { bareHost, freshNonce, whyNotAdmitted } from './admission.js';
+import type { Backplane } from './backplane.js';
+import { Client } from './client.js';
+import { Counts, type CutReason } from './counts.js';
+import { type EndpointSource, greet, renewalTime } from './endpoint-sources.js';
+import { FrontDoor, type Visitor } from './front-door.js';
+import { type Listening, listen, listeningUrls } from './listening.js';
+import type { Log } from './log.js';
+import { createMetrics } from './metrics.js';
+import type { ResolvedServerOptions } from './options.js';
+import { Router } from './router.js';
+
+/** A running server. Disposing of it is `close`. */
+export interface Server extends AsyncDisposable {
+  /** Where it listens, as URLs to hand out. */
+  readonly listening: Listening;
+  /** Says goodbye to its clients, waits a little for them to leave, and ends. Idempotent, never rejects. */
+  close(): Promise<void>;
+}
+
+/** What a server is made of: chosen by index.ts, replaced in tests. */
+export interface ServerParts {
+  readonly backplane: Backplane;
+  readonly sources: readonly EndpointSource[];
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/** What the server knows of a client beyond what routing needs. */
+interface Presence {
+  readonly visitor: Visitor;
+  /** Wall clock, ms: its TURN credentials need a successor by then. */
+  renewAt: number;
+}
+
+export class SignallingServer implements Server {
+  readonly #options: ResolvedServerOptions;
+  readonly #parts: ServerParts;
+  readonly #clock: Clock;
+  readonly #counts = new Counts();
+  readonly #scope = new Scope();
+  readonly #door: FrontDoor;
+  readonly #router: Router;
+  readonly #clients = new Map<Client, Presence>();
+  #metrics: ReturnType<typeof createMetrics> | undefined;
+  #listening: Listening | undefined;
+  #closing: Promise<void> | undefined;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: ResolvedServerOptions, parts: ServerParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#clock = parts.clock ?? systemClock;
+    const view = {
+      isReady: () => !this.#closing && parts.backplane.healthy,
+      metrics: () => this.#renderMetrics(),
+    };
+    this.#door = new FrontDoor(options, this.#counts, this.#clock, view, visitor => this.#welcome(visitor));
+    this.#router = new Router(parts.backplane, this.#counts, this.#clock);
+  }
+
+  get listening(): Listening {
+    return this.#listening!;
+  }
+
+  /** @throws WayleaveError `listen-failed`. */
+  async start(): Promise<this> {
+    const { backplane, sources, log } = this.#parts;
+    for (const part of [backplane, ...sources]) this.#scope.use(part);
+    try {
+      const port = await listen(this.#door.server, this.#options);
+      this.#listening = listeningUrls(this.#options, port, sources);
+    } catch (error) {
+      await this.#scope.close();
+      throw error;
+    }
+    void this.#watch();
+    log.info({ ...this.#listening }, 'listening');
+    return this;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#drain();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** A new WebSocket: challenged, heard once, then registered or sent away. */
+  #welcome(visitor: Visitor): void {
+    const { socket } = visitor;
+    const nonce = freshNonce();
+    let client: Client | undefined;
+    let refused = false;
+    const heard = () => {
+      if (client) client.lastHeardAt = this.#clock.now();
+    };
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (client) this.#router.receive(client, data, isBinary);
+      else if (!refused) {
+        client = this.#register(visitor, nonce, data, isBinary);
+        refused = client === undefined;
+      }
+    });
+    socket.on('pong', heard);
+    socket.on('ping', () => {
+      heard();
+      client?.maySend(this.#clock.now());
+    });
+    socket.on('error', () => {}); // `close` follows, with the reason
+    socket.on('close', () => client && this.#left(client));
+    socket.send(JSON.stringify({ type: 'challenge', nonce, protocol: PROTOCOL_VERSION }));
+  }
+
+  #register(visitor: Visitor, nonce: string, data: Buffer, isBinary: boolean): Client | undefined {
+    const { socket, seenAs, host } = visitor;
+    const { backplane, log } = this.#parts;
+    const turnAway = (reason: CutReason, code: number, why: string) => {
+      this.#counts.cut[reason]++;
+      log.debug({ from: seenAs.host, reason: why }, 'not registered');
+      socket.close(code, why.slice(0, 100));
+      return undefined;
+    };
+    let frame: ClientFrames['register'];
+    try {
+      frame = readRegister(data, isBinary);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      return turnAway('protocol-error', CLOSE_CODES.protocolError, error.message);
+    }
+    const why = whyNotAdmitted(frame, nonce, host, this.#options.publicHosts);
+    if (why) return turnAway('not-admitted', CLOSE_CODES.notAdmitted, why);
+    visitor.stay();
+    const now = this.#clock.now();
+    const { flushLater } = this.#router;
+    const client = new Client(frame.id, seenAs.host, visitor, this.#options, this.#counts, now, flushLater);
+    const presence = { visitor, renewAt: 0 };
+    this.#clients.set(client, presence);
+    this.#greet(client, presence);
+    backplane.take(client);
+    this.#counts.registrations++;
+    log.debug({ id: client.id, from: seenAs.host }, 'registered');
+    return client;
+  }
+
+  #greet(client: Client, presence: Presence): void {
+    const { seenAs, host } = presence.visitor;
+    const { messagesPerSecond, messageBurst } = this.#options;
+    const limits = { boxBytes: MAX_BOX_BYTES, messagesPerSecond, burst: messageBurst };
+    const greeting = greet(client.id, bareHost(host), seenAs, this.#parts.sources, limits);
+    presence.renewAt = renewalTime(greeting, this.#clock.wall());
+    client.push(JSON.stringify(greeting));
+  }
+
+  #left(client: Client): void {
+    this.#clients.delete(client);
+    this.#parts.backplane.leave(client);
+    this.#parts.log.debug({ id: client.id }, 'left');
+    if (this.#clients.size === 0) this.#onEmpty?.();
+  }
+
+  /** Pings quiet clients, drops silent ones, renews credentials. */
+  async #watch(): Promise<void> {
+    const { pingEveryMs, silenceLimitMs } = this.#options;
+    const everyMs = Math.max(10, Math.min(1000, pingEveryMs / 4));
+    const { signal } = this.#scope;
+    while (!signal.aborted) {
+      await this.#clock.sleep(everyMs, signal).catch(() => {});
+      const now = this.#clock.now();
+      const wall = this.#clock.wall();
+      for (const [client, presence] of this.#clients) {
+        if (now - client.lastHeardAt > silenceLimitMs) client.cut('silent', 'nothing heard from you');
+        else if (now - Math.max(client.lastHeardAt, client.pingedAt) >= pingEveryMs) client.ping(now);
+        if (wall >= presence.renewAt) this.#greet(client, presence);
+      }
+    }
+  }
+
+  async #renderMetrics(): Promise<{ contentType: string; text: string }> {
+    this.#metrics ??= createMetrics(this.#counts, () => ({
+      clients: this.#clients.size,
+      sockets: this.#door.socketCount,
+      draining: this.#closing !== undefined,
+    }));
+    const { contentType, render } = await this.#metrics;
+    return { contentType, text: await render() };
+  }
+
+  async #drain(): Promise<void> {
+    this.#parts.log.info({ clients: this.#clients.size }, 'closing');
+    const closed = this.#door.shut();
+    for (const client of [...this.#clients.keys()]) {
+      client.push(JSON.stringify({ type: 'goodbye', reason: 'draining' }));
+      client.flush();
+      client.cut('draining', 'the server is closing');
+    }
+    using limit = this.#clock.deadline(this.#options.drainWithinMs);
+    await new Promise<void>(resolve => {
+      this.#onEmpty = resolve;
+      limit.signal.addEventListener('abort', () => resolve(), { once: true });
+      if (this.#clients.size === 0) resolve();
+    });
+    this.#door.destroy();
+    await closed;
+    await this.#scope.close();
+  }
+}
+
+/** @throws DecodeError */
+function readRegister(data: Buffer, isBinary: boolean): ClientFrames['register'] {
+  if (isBinary) throw new DecodeError('frame', 'binary');
+  const frame = checkFrame(CLIENT_FRAMES, parseFrame(data.toString()));
+  if (frame?.type !== 'register') throw new DecodeError('frame/type', 'register first');
+  return frame as ClientFrames['register'];
+}

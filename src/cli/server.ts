@@ -1,0 +1,117 @@
+// `wayleave server`: the signalling server as a command. Runs until told to stop; SIGTERM lets its clients leave.
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Listening } from '../../signalling-server/index.js';
+import { WayleaveError } from '../errors.js';
+import { EXIT, type Output, runCommand } from './output.js';
+
+interface Flags {
+  host?: string;
+  port: number;
+  publicHost?: string[];
+  stunPort?: number;
+  alternateHost?: string;
+  stun?: string[];
+  tlsCert?: string;
+  tlsKey?: string;
+  connectionsPerIp?: number;
+  messagesPerSecond?: number;
+  logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
+  json?: boolean;
+}
+
+const whole = (least: number, most: number) => (text: string) => {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+  throw new InvalidArgumentError(`Write a whole number from ${least} to ${most}.`);
+};
+/** RFC 8489, section 19.2. */
+const STUN_PORT = 3478;
+const gather = (value: string, former: string[] = []) => [...former, value];
+
+export function registerServer(program: Command): void {
+  program
+    .command('server')
+    .description('run the signalling server: all that nodes need to find each other')
+    .option('--host <addr>', 'IP address to listen on (default: all)')
+    .option('--port <n>', 'TCP port, 0 for any free one', whole(0, 65535), 7443)
+    .option('--public-host <host>', 'name or address by which nodes reach this server; repeatable', gather)
+    .option(
+      '--stun-port <n>',
+      `STUN port, UDP and TCP; the next one is used as well (default: ${STUN_PORT}, or any if that is taken)`,
+      whole(0, 65534),
+    )
+    .option('--alternate-host <addr>', 'second IP address of this machine, for full NAT tests (RFC 5780)')
+    .option('--stun <url>', 'stun: URL of a STUN server to name to the nodes; repeatable', gather)
+    .option('--tls-cert <file>', 'certificate chain, PEM: speak wss and https')
+    .option('--tls-key <file>', 'its private key, PEM')
+    .option('--connections-per-ip <n>', 'connections at one time from one address', whole(1, 1_000_000))
+    .option(
+      '--messages-per-second <n>',
+      'lasting rate of one client; bursts of twice that',
+      whole(1, 1_000_000),
+    )
+    .option('--log-level <level>', 'silent, error, warn, info or debug; to stderr', 'warn')
+    .option('--json', 'one JSON object a line on stdout')
+    .action((flags: Flags) => runCommand(flags, (output, signal) => run(flags, output, signal)));
+}
+
+async function run(flags: Flags, output: Output, signal: AbortSignal): Promise<number> {
+  const { host, port, publicHost, alternateHost, stun, connectionsPerIp, messagesPerSecond, logLevel } =
+    flags;
+  const tls = await readTls(flags);
+  const { createServer } = await import('../../signalling-server/index.js');
+  const start = (stunPort: number) =>
+    createServer({
+      port,
+      logLevel,
+      ...(host !== undefined && { host }),
+      ...(publicHost && { publicHosts: publicHost }),
+      ...(stun && { stun }),
+      ...(tls && { tls }),
+      ...(connectionsPerIp !== undefined && { connectionsPerIp }),
+      ...(messagesPerSecond !== undefined && { messagesPerSecond, messageBurst: 2 * messagesPerSecond }),
+      stunPort,
+      ...(alternateHost !== undefined && { alternateHost }),
+    });
+  const server = await start(flags.stunPort ?? STUN_PORT).catch(error => {
+    const taken = error instanceof WayleaveError && error.code === 'listen-failed';
+    if (!taken || flags.stunPort !== undefined) throw error;
+    output.note(`note: port ${STUN_PORT} is taken; STUN listens on another`);
+    return start(0);
+  });
+  output.result({ event: 'listening', ...server.listening }, forPeople(server.listening));
+  if (!signal.aborted)
+    await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }));
+  await server.close();
+  output.result({ event: 'closed' });
+  return EXIT.done; // or what the signal says
+}
+
+function forPeople({ signalling, stun, turn, metrics, health }: Listening): string {
+  const rows = [
+    `Signalling server at ${signalling}`,
+    ...(stun.length > 0 ? [`STUN     ${stun.join('  ')}`] : []),
+    ...(turn.length > 0 ? [`TURN     ${turn.join('  ')}`] : []),
+    `Health   ${health}`,
+    `Metrics  ${metrics}`,
+    '',
+    'On each machine that takes part, run:',
+    `  wayleave node --server ${signalling}`,
+    '',
+    'Ctrl-C stops it.',
+  ];
+  return rows.join('\n');
+}
+
+async function readTls({ tlsCert, tlsKey }: Flags): Promise<{ cert: string; key: string } | undefined> {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new WayleaveError('bad-option', '--tls-cert and --tls-key belong together');
+  }
+  const read = (path: string) =>
+    readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+      throw new WayleaveError('listen-failed', `cannot read ${path}: ${cause.code}`, { cause });
+    });
+  return { cert: await read(tlsCert), key: await read(tlsKey) };
+}

@@ -1,0 +1,353 @@
+// The Node: wires the parts together and owns their lifetime, nothing else. What it decides is decided in the
+// rooms below; the way of one connect through them is drawn in docs/architecture.md.
+import { randomBytes } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { NodeAddress } from './address/node-address.js';
+import { OwnAddress } from './address/own-address.js';
+import { debugLog } from './debug-log.js';
+import { type AttemptOutcome, abortError, WayleaveError } from './errors.js';
+import { publish } from './events.js';
+import { createIdentity, type Identity, loadIdentity } from './identity/keys.js';
+import type { NodeId } from './identity/node-id.js';
+import type { StunServer } from './nat/probe.js';
+import { ProfileWatch } from './nat/profile-watch.js';
+import { systemClock } from './net/clock.js';
+import { Scope } from './net/scope.js';
+import {
+  type ConnectOptions,
+  connectOptionsSchema,
+  type NodeOptions,
+  nodeOptionsSchema,
+  type ResolvedNodeOptions,
+  resolveOptions,
+} from './options.js';
+import { MessageHandlers } from './pipe/message-handlers.js';
+import { type MessageHandler, Pipe } from './pipe/pipe.js';
+import type { AttemptChannel, SignallingChannel } from './signalling/channel.js';
+import type { Greeting } from './signalling/frames.js';
+import { createSignalling, type Signalling } from './signalling/signalling.js';
+import { stunServers } from './signalling/stun-servers.js';
+import { connectBy } from './strategies/connector.js';
+import { DialLimiter } from './strategies/dial-limits.js';
+import { Inbound } from './strategies/inbound.js';
+import { strategies } from './strategies/index.js';
+import { respond } from './strategies/responder.js';
+import type { Attempt, Link, StrategyName } from './strategies/strategy.js';
+
+/** What a node tells while it lives. An `error` that nobody listens for is not thrown. */
+export interface NodeEvents {
+  /** A pipe was opened, by either side. */
+  pipe: [pipe: Pipe];
+  /** The node's address changed: the network did, something was learned, or half its lifetime was over. */
+  address: [address: NodeAddress];
+  /** A strategy of one of this node's connects has ended. */
+  attempt: [outcome: AttemptOutcome, attempt: { id: string; peer: NodeId }];
+  /** Something failed that no caller waits for: a message handler that threw, a server that was lost. */
+  error: [error: unknown];
+}
+
+export type PipeHandler = (pipe: Pipe) => unknown;
+
+/** How long `ready` waits by default for a signalling server, milliseconds. */
+const READY_MS = 10_000;
+
+/**
+ * Starts a node: its identity, its listening port, its address; signalling connects in the background.
+ * @throws WayleaveError `bad-option`, `bad-key-file`, `listen-failed`.
+ */
+export async function createNode(options: NodeOptions = {}): Promise<Node> {
+  const resolved = resolveOptions(nodeOptionsSchema, options);
+  const { keyFile, identity } = resolved;
+  const self = identity ?? (keyFile === undefined ? createIdentity() : await loadIdentity(keyFile));
+  return Node.start(self, resolved);
+}
+
+export class Node implements AsyncDisposable {
+  readonly events = new EventEmitter<NodeEvents>();
+  readonly #identity: Identity;
+  readonly #options: ResolvedNodeOptions;
+  readonly #scope: Scope;
+  readonly #handlers = new MessageHandlers<Pipe>();
+  readonly #pipeHandlers = new Set<PipeHandler>();
+  readonly #pipes = new Set<Pipe>();
+  #inbound!: Inbound;
+  #signalling!: Signalling;
+  #profile!: ProfileWatch;
+  /** Settles when what is being measured is known. */
+  #survey: Promise<unknown> = Promise.resolve();
+  /** By the URL of the signalling server that named them. */
+  readonly #stun = new Map<string, StunServer[]>();
+  #address!: OwnAddress;
+
+  private constructor(identity: Identity, options: ResolvedNodeOptions) {
+    this.#identity = identity;
+    this.#options = options;
+    this.#scope = new Scope(error => this.#report(error));
+  }
+
+  /** Use `createNode`. */
+  static async start(identity: Identity, options: ResolvedNodeOptions): Promise<Node> {
+    debugLog();
+    const node = new Node(identity, options);
+    try {
+      await node.#start();
+    } catch (error) {
+      await node.close();
+      throw error;
+    }
+    return node;
+  }
+
+  async #start(): Promise<void> {
+    const { servers, host, port, listen, handshakeTimeoutMs, maxHandshakes, ...rest } = this.#options;
+    const identity = this.#identity;
+    this.#signalling = this.#scope.use(
+      createSignalling({ identity, servers, onEvent: event => publish(event.event, event) }),
+    );
+    this.#scope.defer(() => Promise.all([...this.#pipes].map(pipe => pipe.close())));
+    this.#inbound = this.#scope.use(
+      await Inbound.listen({
+        identity,
+        host,
+        port: listen ? port : null,
+        handshakeTimeoutMs,
+        maxHandshakes,
+        admit: peer => this.#admit(peer),
+        onOpen: link => void this.#open(link, 'direct', 'inbound'),
+      }),
+    );
+    this.#address = this.#scope.use(
+      new OwnAddress({
+        identity,
+        clock: systemClock,
+        port: this.#inbound.port,
+        host,
+        servers,
+        capabilities: ['reverse'],
+        lifetimeMs: rest.addressLifetimeMs,
+        pollMs: rest.interfacePollMs,
+        onChange: address => {
+          publish('node-address', { id: identity.id });
+          this.events.emit('address', address);
+        },
+        onNetworkChange: () => void this.#profile.refresh(),
+      }),
+    );
+    this.#profile = new ProfileWatch({
+      clock: systemClock,
+      signal: this.#scope.signal,
+      servers: () => [...this.#stun.values()].flat(),
+      interfaces: () => this.#address.local,
+      onProfile: ({ address, external, tcp, udp }) => {
+        this.#address.learn(address, {
+          tcp,
+          udp,
+          ...(external && { external: { host: external.host, port: null } }),
+        });
+      },
+    });
+    this.#signalling.onGreeting((greeting, channel) => {
+      this.#survey = Promise.all([this.#survey, this.#greeted(greeting, channel)]);
+    });
+    this.#respondToRequests();
+    publish('node-listening', { id: identity.id, port: this.#inbound.port });
+  }
+
+  /** The node's id: its public key as text. */
+  get id(): NodeId {
+    return this.#identity.id;
+  }
+
+  /** The present address: give `address.toString()` to whoever shall connect. */
+  get address(): NodeAddress {
+    return this.#address.current;
+  }
+
+  /** The TCP port this node listens on, or null. */
+  get port(): number | null {
+    return this.#inbound.port;
+  }
+
+  /**
+   * Resolves when the node is registered with a signalling server and its address says all it will say; at once
+   * without servers.
+   * @throws WayleaveError `server-unreachable`, `timeout`, or the abort error.
+   */
+  async ready(options: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<void> {
+    if (this.#options.servers.length === 0) return;
+    const { timeoutMs = READY_MS, signal } = options;
+    using deadline = systemClock.deadline(timeoutMs, [signal, this.#scope.signal]);
+    await this.#signalling.ready(deadline.signal);
+    await new Promise<unknown>((resolve, reject) => {
+      const onAbort = () => reject(abortError(deadline.signal));
+      deadline.signal.addEventListener('abort', onAbort, { once: true });
+      void this.#survey.then(resolve);
+    });
+  }
+
+  /** Calls `handler` for every message of every pipe, present and future. Dispose the result to stop. */
+  onMessage(handler: MessageHandler): Disposable {
+    return this.#handlers.add(handler);
+  }
+
+  /** Calls `handler` for every new pipe, before its first message. Dispose the result to stop. */
+  onPipe(handler: PipeHandler): Disposable {
+    const entry: PipeHandler = pipe => handler(pipe);
+    this.#pipeHandlers.add(entry);
+    return { [Symbol.dispose]: () => void this.#pipeHandlers.delete(entry) };
+  }
+
+  /**
+   * Connects to a node by its address: direct, reverse, punch, relay, in that order or as `strategies` says.
+   * @throws AddressError when the address does not verify; ConnectError, with `attempts`, when nothing worked;
+   * WayleaveError `bad-option` or `closed`.
+   */
+  async connect(address: NodeAddress | string, options: ConnectOptions = {}): Promise<Pipe> {
+    const { signal, timeoutMs, strategies: names } = resolveOptions(connectOptionsSchema, options);
+    if (this.#scope.closed) throw new WayleaveError('closed', 'this node is closed');
+    const peer = typeof address === 'string' ? NodeAddress.parse(address.trim()) : address;
+    const id = randomBytes(16).toString('base64url');
+    const began = performance.now();
+    using deadline = systemClock.deadline(
+      timeoutMs,
+      [signal, this.#scope.signal],
+      () => new WayleaveError('connect-timeout', `not connected within ${timeoutMs} ms`),
+    );
+    publish('attempt-started', { attempt: id, peer: peer.id });
+    const channel = this.#lazyChannel(id, peer);
+    try {
+      const chosen = names.map(name => strategies.find(strategy => strategy.name === name));
+      const attempt: Attempt = {
+        id,
+        self: this.address,
+        peer,
+        identity: this.#identity,
+        clock: systemClock,
+        handshakeTimeoutMs: this.#options.handshakeTimeoutMs,
+        inbound: this.#inbound,
+        channel: channel.get,
+        onOutcome: outcome => this.events.emit('attempt', outcome, { id, peer: peer.id }),
+      };
+      const connected = await connectBy(
+        chosen.filter(strategy => strategy !== undefined),
+        attempt,
+        deadline.signal,
+      );
+      const ms = Math.round(performance.now() - began);
+      publish('attempt-ended', { attempt: id, peer: peer.id, outcome: 'connected', ms });
+      channel.release(connected.strategy);
+      return this.#open(connected.link, connected.strategy, 'outbound', connected.attempts);
+    } catch (error) {
+      const ms = Math.round(performance.now() - began);
+      publish('attempt-ended', { attempt: id, peer: peer.id, outcome: 'failed', ms });
+      channel.release();
+      throw error;
+    }
+  }
+
+  /** Closes every pipe in good order, leaves the servers and stops listening. Idempotent, never rejects. */
+  close(): Promise<void> {
+    return this.#scope.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Signalling for one attempt, made when a strategy first asks; the peer is told when it is of no more use. */
+  #lazyChannel(id: string, peer: NodeAddress) {
+    let view: AttemptChannel | undefined;
+    return {
+      get: (): AttemptChannel => {
+        const { id: peerId, sealingKey, servers } = peer;
+        view ??= this.#signalling.attempt(id, { id: peerId, sealingKey }, { servers });
+        return view;
+      },
+      release: (winner?: StrategyName): void => {
+        if (view) void this.#endAttempt(view, winner !== undefined && winner !== 'direct');
+      },
+    };
+  }
+
+  async #endAttempt(view: AttemptChannel, peerKnows: boolean): Promise<void> {
+    try {
+      if (!peerKnows) await view.send({ type: 'cancel' }, { signal: this.#scope.signal });
+    } catch {
+      // the peer's own budget will end it
+    } finally {
+      view[Symbol.dispose]();
+    }
+  }
+
+  async #greeted({ seenAs, stun }: Greeting, channel: SignallingChannel): Promise<void> {
+    const { url } = channel;
+    if (!this.#signalling.channels.includes(channel)) return; // a peer's server: not ours to be measured by
+    this.#address.seenAs(seenAs.host);
+    const known = this.#stun.get(url);
+    const endpoints = await stunServers(stun, url);
+    this.#stun.set(
+      url,
+      endpoints.map(endpoint => ({ endpoint, transports: ['udp', 'tcp'] })),
+    );
+    if (!known) await this.#profile.refresh();
+  }
+
+  #respondToRequests(): void {
+    const { handshakeTimeoutMs, dialRequestsPerNode, dialRequestsPerPeer } = this.#options;
+    const limits = { perNodePerMinute: dialRequestsPerNode, perPeerPerMinute: dialRequestsPerPeer };
+    const responder = {
+      strategies,
+      identity: this.#identity,
+      clock: systemClock,
+      limiter: new DialLimiter(limits, systemClock.now),
+      handshakeTimeoutMs,
+      self: () => this.address,
+      admit: (peer: NodeId) => this.#admit(peer),
+      onOpen: (link: Link, strategy: StrategyName) => void this.#open(link, strategy, 'inbound'),
+      signal: this.#scope.signal,
+    };
+    this.#signalling.onRequest(delivery => respond(responder, delivery));
+  }
+
+  async #admit(peer: NodeId): Promise<boolean> {
+    try {
+      return (await this.#options.accept?.(peer)) ?? true;
+    } catch (error) {
+      this.#report(error);
+      return false;
+    }
+  }
+
+  #open(
+    link: Link,
+    strategy: StrategyName,
+    direction: 'outbound' | 'inbound',
+    attempts?: readonly AttemptOutcome[],
+  ): Pipe {
+    const { heartbeatMs, deadMs, queueBytes, queueMessages } = this.#options;
+    const pipe = new Pipe(link.secured, {
+      direction,
+      route: { strategy, local: link.local, remote: link.remote, attempts },
+      nodeHandlers: this.#handlers,
+      onError: error => this.#report(error),
+      queue: { maxBytes: queueBytes, maxMessages: queueMessages },
+      heartbeatMs,
+      deadMs,
+    });
+    this.#pipes.add(pipe);
+    void pipe.closed.then(() => this.#pipes.delete(pipe));
+    for (const handler of this.#pipeHandlers) {
+      try {
+        handler(pipe);
+      } catch (error) {
+        this.#report(error);
+      }
+    }
+    this.events.emit('pipe', pipe);
+    return pipe;
+  }
+
+  #report(error: unknown): void {
+    if (this.events.listenerCount('error') > 0) this.events.emit('error', error);
+  }
+}

@@ -1,0 +1,178 @@
+// The UPnP client for IPv4 (WANIPConnection:1 and :2, WANPPPConnection:1): finds the service that has an
+// external address, opens a port on it that nobody else holds, and takes it back.
+import { WayleaveError } from '../errors.js';
+import { toEndpoint } from '../net/endpoint.js';
+import { canonicalIp } from '../net/ip-scope.js';
+import { externalKind, unusableGrant } from './external-address.js';
+import { GatewayRefusal } from './gateway-refusal.js';
+import { anotherPort, type IgdTry, MAX_IGD_TRIES, nextIgdTry } from './igd-port-choice.js';
+import type {
+  GatewayPath,
+  GrantedMapping,
+  MappingClient,
+  MappingHealth,
+  MappingRequest,
+} from './mapping-protocol.js';
+import type { SoapResults } from './soap-message.js';
+import { searchGateway } from './ssdp.js';
+import { callAction, readServices } from './upnp-control.js';
+import { CONNECTION_SERVICES, type UpnpService } from './upnp-description.js';
+
+/** Who holds an external port, as far as the gateway tells. */
+type Holder = 'nobody' | 'us' | 'another' | 'not told';
+
+const NO_SUCH_ENTRY = 714;
+
+export class UpnpIgdClient implements MappingClient {
+  readonly protocol = 'upnp-igd';
+  readonly #path: GatewayPath;
+  readonly #random: () => number;
+  #connected: { service: UpnpService; address: string } | undefined;
+  #open: (IgdTry & { internalPort: number }) | undefined;
+
+  constructor(path: GatewayPath, random: () => number = Math.random) {
+    this.#path = path;
+    this.#random = random;
+  }
+
+  async detect(signal: AbortSignal): Promise<void> {
+    await this.#connect(signal);
+  }
+
+  async open(request: MappingRequest, signal: AbortSignal): Promise<GrantedMapping> {
+    const { service, address } = await this.#connect(signal);
+    const { internalPort } = request;
+    let attempt: IgdTry = { externalPort: request.externalPort, leaseSeconds: request.lifetimeSeconds };
+    for (let tries = 1; ; tries++) {
+      // Gateways differ in whether they let one client overwrite another: never ask for a port that is taken.
+      if ((await this.#holderOf(service, attempt.externalPort, internalPort, signal)) === 'another')
+        attempt = { ...attempt, externalPort: anotherPort(this.#random()) };
+      // Noted before it is asked for: an aborted request may have made a mapping all the same.
+      this.#open = { internalPort, ...attempt };
+      try {
+        const externalPort = await this.#add(service, attempt, request, signal);
+        const external = toEndpoint(address, externalPort);
+        this.#open = { ...attempt, internalPort, externalPort };
+        if (!external) throw unusableGrant(this.protocol, address, externalPort);
+        return { external, lifetimeSeconds: attempt.leaseSeconds };
+      } catch (error) {
+        const next =
+          error instanceof GatewayRefusal
+            ? nextIgdTry(attempt, error.number, internalPort, this.#random())
+            : undefined;
+        if (!next || tries === MAX_IGD_TRIES) throw error;
+        attempt = next;
+      }
+    }
+  }
+
+  /** A gateway that restarted may describe itself anew, on another port: asked again from the start then. */
+  async check(signal: AbortSignal): Promise<MappingHealth> {
+    const connected = this.#connected;
+    if (!connected || !this.#open) return 'lost';
+    const { externalPort, internalPort } = this.#open;
+    try {
+      if ((await this.#externalAddress(connected.service, signal)) !== connected.address)
+        return this.#forget();
+      const holder = await this.#holderOf(connected.service, externalPort, internalPort, signal);
+      return holder === 'us' || holder === 'not told' ? 'steady' : this.#forget();
+    } catch (error) {
+      if (signal.aborted) throw error;
+      this.#connected = undefined;
+      await this.#connect(signal); // silent: rejects, and nothing is known
+      return this.#forget();
+    }
+  }
+
+  async remove(signal: AbortSignal): Promise<void> {
+    const service = this.#connected?.service;
+    const open = this.#open;
+    if (!service || !open) return;
+    this.#open = undefined;
+    if ((await this.#holderOf(service, open.externalPort, open.internalPort, signal)) === 'another') return;
+    await callAction(this.#path, service, 'DeletePortMapping', keyOf(open.externalPort), signal);
+  }
+
+  #forget(): 'lost' {
+    this.#connected = undefined;
+    return 'lost';
+  }
+
+  /** The first service, in the order of preference, that has an external address. */
+  async #connect(signal: AbortSignal): Promise<{ service: UpnpService; address: string }> {
+    if (this.#connected) return this.#connected;
+    const location = await searchGateway(this.#path, signal);
+    const services = await readServices(this.#path, location, signal);
+    let cause: unknown;
+    for (const service of services) {
+      if (!CONNECTION_SERVICES.some(type => type === service.type)) continue;
+      try {
+        const address = await this.#externalAddress(service, signal);
+        return (this.#connected = { service, address });
+      } catch (error) {
+        if (signal.aborted) throw error;
+        cause = error;
+      }
+    }
+    throw new WayleaveError('request-failed', 'the gateway has no connected WAN service', { cause });
+  }
+
+  async #externalAddress(service: UpnpService, signal: AbortSignal): Promise<string> {
+    const results = await callAction(this.#path, service, 'GetExternalIPAddress', [], signal);
+    const text = results('NewExternalIPAddress');
+    const address = canonicalIp(text);
+    if (address === undefined || externalKind(address) === 'unusable')
+      throw new WayleaveError('request-failed', `the gateway's external address is ${JSON.stringify(text)}`);
+    return address;
+  }
+
+  async #add(
+    service: UpnpService,
+    { externalPort, leaseSeconds }: IgdTry,
+    { internalPort, description }: MappingRequest,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const args = [
+      ...keyOf(externalPort),
+      ['NewInternalPort', internalPort],
+      ['NewInternalClient', this.#path.localAddress],
+      ['NewEnabled', 1],
+      ['NewPortMappingDescription', description],
+      ['NewLeaseDuration', leaseSeconds],
+    ] as const;
+    if (!service.type.endsWith('WANIPConnection:2')) {
+      await callAction(this.#path, service, 'AddPortMapping', args, signal);
+      return externalPort;
+    }
+    const results: SoapResults = await callAction(this.#path, service, 'AddAnyPortMapping', args, signal);
+    return Number(results('NewReservedPort'));
+  }
+
+  /** Some gateways do not offer this action (401), or not to everybody (606). */
+  async #holderOf(
+    service: UpnpService,
+    externalPort: number,
+    internalPort: number,
+    signal: AbortSignal,
+  ): Promise<Holder> {
+    try {
+      const key = keyOf(externalPort);
+      const entry = await callAction(this.#path, service, 'GetSpecificPortMappingEntry', key, signal);
+      const ours =
+        entry('NewInternalClient') === this.#path.localAddress &&
+        Number(entry('NewInternalPort')) === internalPort;
+      return ours ? 'us' : 'another';
+    } catch (error) {
+      if (!(error instanceof GatewayRefusal)) throw error;
+      return error.number === NO_SUCH_ENTRY ? 'nobody' : 'not told';
+    }
+  }
+}
+
+/** What identifies a mapping: from any remote host, this external port, TCP. */
+const keyOf = (externalPort: number) =>
+  [
+    ['NewRemoteHost', ''],
+    ['NewExternalPort', externalPort],
+    ['NewProtocol', 'TCP'],
+  ] as const;

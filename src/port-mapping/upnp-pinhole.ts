@@ -1,0 +1,114 @@
+// The UPnP client for IPv6 (WANIPv6FirewallControl:1): no address is translated, the gateway's firewall only
+// lets a port through to us, for a time, under a number.
+import { WayleaveError } from '../errors.js';
+import { toEndpoint } from '../net/endpoint.js';
+import { GatewayRefusal } from './gateway-refusal.js';
+import type {
+  GatewayPath,
+  GrantedMapping,
+  MappingClient,
+  MappingHealth,
+  MappingRequest,
+} from './mapping-protocol.js';
+import { searchGateway } from './ssdp.js';
+import { callAction, readServices } from './upnp-control.js';
+import { PINHOLE_SERVICE, type UpnpService } from './upnp-description.js';
+
+const PROTOCOL_TCP = 6;
+/** Section 2.3.8: 1 to 86400 seconds. */
+const MAX_LEASE_SECONDS = 86_400;
+
+export class UpnpPinholeClient implements MappingClient {
+  readonly protocol = 'upnp-igd';
+  readonly #path: GatewayPath;
+  #service: UpnpService | undefined;
+  #pinhole: { id: string; internalPort: number; leaseSeconds: number; grantedAtMs: number } | undefined;
+
+  constructor(path: GatewayPath) {
+    this.#path = path;
+  }
+
+  async detect(signal: AbortSignal): Promise<void> {
+    await this.#connect(signal);
+  }
+
+  async open(request: MappingRequest, signal: AbortSignal): Promise<GrantedMapping> {
+    const service = await this.#connect(signal);
+    const { internalPort } = request;
+    const leaseSeconds = Math.min(request.lifetimeSeconds, MAX_LEASE_SECONDS);
+    const external = toEndpoint(this.#path.localAddress, internalPort);
+    if (!external) throw new WayleaveError('bad-option', `port ${internalPort} cannot be opened`);
+    if (this.#pinhole?.internalPort !== internalPort || !(await this.#update(leaseSeconds, signal))) {
+      const results = await callAction(
+        this.#path,
+        service,
+        'AddPinhole',
+        [
+          ['RemoteHost', ''],
+          ['RemotePort', 0],
+          ['InternalClient', this.#path.localAddress],
+          ['InternalPort', internalPort],
+          ['Protocol', PROTOCOL_TCP],
+          ['LeaseTime', leaseSeconds],
+        ],
+        signal,
+      );
+      const id = results('UniqueID');
+      if (!/^\d{1,5}$/.test(id))
+        throw new WayleaveError('request-failed', 'the gateway gave no pinhole number');
+      this.#pinhole = { id, internalPort, leaseSeconds, grantedAtMs: this.#path.clock.now() };
+    }
+    return { external, lifetimeSeconds: leaseSeconds };
+  }
+
+  /** Prolongs by what is left of the lease, which changes nothing, and shows whether the number is known. */
+  async check(signal: AbortSignal): Promise<MappingHealth> {
+    if (!this.#pinhole) return 'lost';
+    const { leaseSeconds, grantedAtMs } = this.#pinhole;
+    const leftSeconds = leaseSeconds - (this.#path.clock.now() - grantedAtMs) / 1000;
+    if (leftSeconds < 1) return 'lost';
+    try {
+      return (await this.#update(Math.ceil(leftSeconds), signal)) ? 'steady' : 'lost';
+    } catch (error) {
+      if (signal.aborted) throw error;
+      this.#service = undefined; // it may have moved to another port
+      await this.#connect(signal);
+      return 'lost';
+    }
+  }
+
+  async remove(signal: AbortSignal): Promise<void> {
+    const pinhole = this.#pinhole;
+    if (!this.#service || !pinhole) return;
+    this.#pinhole = undefined;
+    await callAction(this.#path, this.#service, 'DeletePinhole', [['UniqueID', pinhole.id]], signal);
+  }
+
+  /** False: the gateway does not know the number (any more). */
+  async #update(leaseSeconds: number, signal: AbortSignal): Promise<boolean> {
+    const service = await this.#connect(signal);
+    const pinhole = this.#pinhole!;
+    const args = [
+      ['UniqueID', pinhole.id],
+      ['NewLeaseTime', leaseSeconds],
+    ] as const;
+    try {
+      await callAction(this.#path, service, 'UpdatePinhole', args, signal);
+      this.#pinhole = { ...pinhole, leaseSeconds, grantedAtMs: this.#path.clock.now() };
+      return true;
+    } catch (error) {
+      if (!(error instanceof GatewayRefusal)) throw error;
+      this.#pinhole = undefined;
+      return false;
+    }
+  }
+
+  async #connect(signal: AbortSignal): Promise<UpnpService> {
+    if (this.#service) return this.#service;
+    const location = await searchGateway(this.#path, signal);
+    const services = await readServices(this.#path, location, signal);
+    const service = services.find(({ type }) => type === PINHOLE_SERVICE);
+    if (!service) throw new WayleaveError('request-failed', 'the gateway offers no IPv6 pinholes');
+    return (this.#service = service);
+  }
+}

@@ -1,0 +1,98 @@
+// Why an attempt ended as it did, or a strategy is ruled out: one closed list, which `connect` reports,
+// `wayleave explain` predicts with, and docs/reasons.md prints.
+import { WayleaveError } from '../errors.js';
+
+/** Each reason and what it means, in words for the person who asks "why?". */
+export const REASONS = {
+  connected: 'It brought up the connection.',
+  'same-machine': 'Both nodes run on this machine.',
+  'same-network': 'Both nodes are on one network.',
+  'open-port': 'The other node takes connections at an address that can be dialled from here.',
+  'unproved-port': 'The other node names a port at which it may be reached; nobody has proved it.',
+  'self-open-port': 'This node takes connections at an address that the other can dial.',
+  'unknown-nat': 'It is not known what stands in front of the node, so it is worth a try.',
+  'not-listening': 'The other node takes no inbound connections.',
+  'self-not-listening': 'This node takes no inbound connections, so it cannot be called back.',
+  'behind-nat': 'The other node is behind a NAT, and no port of that NAT leads to it.',
+  'self-behind-nat': 'This node is behind a NAT, and no port of that NAT leads to it.',
+  'behind-firewall': 'A firewall keeps unasked-for connections from the other node.',
+  'self-behind-firewall': 'A firewall keeps unasked-for connections from this node.',
+  'no-common-family': 'One node has only IPv4 and the other only IPv6.',
+  'no-signalling': 'The two nodes have no signalling server through which they could arrange it.',
+  'not-supported': 'The other node does not offer this strategy.',
+  'connection-refused': 'The other machine answered that nothing listens there.',
+  'no-answer': 'Nothing came back: a firewall drops it, or the machine is gone.',
+  unreachable: 'The network has no way to that address.',
+  'dial-failed': 'The connection could not be made; the detail holds the system’s word for it.',
+  'wrong-identity': 'Something answered there, and it was not the node of that address.',
+  'handshake-failed': 'Something answered there that does not speak this protocol, or broke off.',
+  'handshake-timeout': 'Something accepted the connection there and then kept silent.',
+  'peer-refused': 'The other node does not admit this node.',
+  'peer-not-registered': 'The signalling server does not know the other node at this moment.',
+  'server-unreachable': 'No signalling server in common could be reached.',
+  'server-refused': 'The signalling server turned the request down.',
+  'rate-limited': 'Too many requests; the other side or the server asks for patience.',
+  'policy-refused':
+    'The other node may not dial what it was asked to: the server saw the request come from elsewhere.',
+  'peer-could-not': 'The other node tried to connect from its side and could not.',
+  'peer-silent': 'The request was delivered, and the other node did not act on it in time.',
+  'out-of-time': 'Its own time was over before anything came up.',
+  'other-won': 'Another strategy was faster.',
+  'connect-timeout': 'The time for the whole connect was over.',
+  aborted: 'The caller gave up.',
+  'not-reached': 'The connect ended before its turn came.',
+  failed: 'It failed in a way that has no reason of its own; the detail says more.',
+} as const;
+
+export type Reason = keyof typeof REASONS;
+
+/** What a peer may answer when it does not come: the reasons that cross the wire. */
+export const REFUSALS = [
+  'peer-refused',
+  'rate-limited',
+  'policy-refused',
+  'peer-could-not',
+] as const satisfies Reason[];
+export type Refusal = (typeof REFUSALS)[number];
+
+/** Carries a reason through a rejection, for what no error code says. */
+export class StrategyFailure extends WayleaveError {
+  override readonly name = 'StrategyFailure';
+  readonly reason: Reason;
+
+  constructor(reason: Reason, message: string = REASONS[reason], options?: { cause?: unknown }) {
+    super(reason === 'peer-refused' ? 'refused' : 'connect-failed', message, options);
+    this.reason = reason;
+  }
+}
+
+const BY_ERRNO: Record<string, Reason> = {
+  ECONNREFUSED: 'connection-refused',
+  ECONNRESET: 'connection-refused',
+  ETIMEDOUT: 'no-answer',
+  EHOSTUNREACH: 'unreachable',
+  ENETUNREACH: 'unreachable',
+  EADDRNOTAVAIL: 'unreachable',
+};
+
+/** The reason behind a rejection. */
+export function reasonOf(error: unknown): Reason {
+  if (error instanceof StrategyFailure) return error.reason;
+  if (!(error instanceof WayleaveError)) return 'failed';
+  switch (error.code) {
+    case 'dial-failed':
+      return BY_ERRNO[(error.cause as NodeJS.ErrnoException | undefined)?.code ?? ''] ?? 'dial-failed';
+    case 'refused':
+      return 'peer-refused';
+    case 'timeout':
+      return 'out-of-time';
+    case 'closed':
+    case 'aborted':
+      return 'aborted';
+    case 'connection-lost':
+    case 'protocol-error':
+      return 'handshake-failed';
+    default:
+      return error.code in REASONS ? (error.code as Reason) : 'failed';
+  }
+}
