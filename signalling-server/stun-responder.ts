@@ -9,7 +9,7 @@ import type { Endpoint } from '../src/net/endpoint.js';
 import { familyOf, unmappedIp } from '../src/net/ip-scope.js';
 import { Scope } from '../src/net/scope.js';
 import { bindUdp, listenTcp } from '../src/net/sockets.js';
-import { decodeMessage, looksLikeStun } from '../src/stun/message.js';
+import { decodeMessage, isBindingRequest, looksLikeStun } from '../src/stun/message.js';
 import { type SourceLimit, SourceLimiter } from './source-limiter.js';
 import { answerTo, type Corner, type StunSite } from './stun-answers.js';
 import { type ConnectionLimits, StunConnections } from './stun-connections.js';
@@ -27,7 +27,16 @@ export interface StunResponderOptions {
   readonly publicHost?: string;
   readonly publicAlternateHost?: string;
   readonly limits?: Partial<StunLimits>;
+  /** Who else lives on these ports, the relay: it gets all that is no Binding request. Default: nobody. */
+  readonly neighbour?: Neighbour | undefined;
   readonly clock?: Clock;
+}
+
+export interface Neighbour {
+  /** What takes the datagrams of this socket. */
+  datagrams(socket: UdpSocket): (bytes: Buffer, from: RemoteInfo) => void;
+  /** Takes a connection over, with what was read from it put back. */
+  connection(socket: Socket): void;
 }
 
 export interface StunLimits extends ConnectionLimits {
@@ -84,7 +93,8 @@ export async function createStunResponder(options: StunResponderOptions): Promis
   };
   const scope = new Scope();
   const site: { -readonly [K in keyof StunSite]: StunSite[K] } = { hosts: announced(options), ports: [0, 0] };
-  const connections = new StunConnections({ site, hosts, limits, counters, clock });
+  const handOver = options.neighbour && ((socket: Socket) => options.neighbour!.connection(socket));
+  const connections = new StunConnections({ site, hosts, limits, counters, clock, handOver });
   scope.use(connections);
   try {
     const onConnection = (socket: Socket, at: Corner) => connections.take(socket, at);
@@ -92,7 +102,8 @@ export async function createStunResponder(options: StunResponderOptions): Promis
     const second = options.alternatePort ?? (options.port === 0 ? 0 : first.port + 1);
     const rest = await bindPort(scope, hosts, 1, second, onConnection);
     site.ports = [first.port, rest.port];
-    answerDatagrams([first.sockets, rest.sockets], site, new SourceLimiter(limits.udp, clock.now), counters);
+    const limiter = new SourceLimiter(limits.udp, clock.now);
+    answerDatagrams([first.sockets, rest.sockets], site, limiter, counters, options.neighbour);
   } catch (error) {
     await scope.close();
     throw error;
@@ -148,6 +159,7 @@ function answerDatagrams(
   site: StunSite,
   limiter: SourceLimiter,
   counters: StunCounters,
+  neighbour: Neighbour | undefined,
 ): void {
   const answer = (bytes: Buffer, info: RemoteInfo, at: Corner) => {
     counters.bytesIn += bytes.length;
@@ -170,7 +182,11 @@ function answerDatagrams(
   for (const port of [0, 1] as const) {
     for (const [host, socket] of sockets[port].entries()) {
       const at: Corner = { host: host === 0 ? 0 : 1, port };
-      socket.on('message', (bytes, info) => answer(bytes, info, at));
+      const others = neighbour?.datagrams(socket);
+      socket.on('message', (bytes, info) => {
+        if (others && !isBindingRequest(bytes)) others(bytes, info);
+        else answer(bytes, info, at);
+      });
     }
   }
 }
