@@ -60,6 +60,7 @@ export class Allocation {
   readonly #requests: Requests;
   readonly #leases: PeerLeases;
   #state: 'new' | 'allocating' | 'held' | 'releasing' | 'ended' = 'new';
+  #releaseWanted: ((nowMs: number) => void) | undefined;
   #expiresMs = 0;
   #refreshAtMs = Number.POSITIVE_INFINITY;
 
@@ -95,6 +96,7 @@ export class Allocation {
       const result = outcome.ok ? this.#allocated(outcome.message, atMs) : { error: outcome.error };
       if ('error' in result) this.#state = 'ended';
       settle(result);
+      this.#releaseWanted?.(atMs);
     });
   }
 
@@ -122,6 +124,11 @@ export class Allocation {
 
   /** Gives the allocation back (a Refresh with lifetime 0). Settles when the server knows, or does not answer. */
   release(nowMs: number, settle: () => void): void {
+    if (this.#state === 'allocating') {
+      // What the server is just making shall not be left behind.
+      this.#releaseWanted = atMs => this.release(atMs, settle);
+      return;
+    }
     if (this.#state !== 'held') {
       this.#state = 'ended';
       return void settle();

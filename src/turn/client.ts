@@ -106,7 +106,9 @@ export class TurnClient implements AsyncDisposable {
         this.#allocation.allocate(nowMs, settle);
       });
     } catch (error) {
-      await this.close();
+      // An aborted caller need not wait until the server has taken back what it is just giving.
+      if (signal?.aborted) void this.close();
+      else await this.close();
       throw error;
     }
   }
