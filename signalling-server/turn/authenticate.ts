@@ -6,6 +6,7 @@ import type { StunErrorNumber } from '../../src/stun/error-codes.js';
 import { verifyIntegrity } from '../../src/stun/integrity.js';
 import type { StunMessage } from '../../src/stun/message.js';
 import { PASSWORD_ALGORITHMS, type PasswordAlgorithm } from '../../src/stun/password-algorithms.js';
+import { MAX_AMPLIFICATION } from '../stun-answers.js';
 import type { Caller, RelayCore } from './core.js';
 import { readUser } from './credentials.js';
 
@@ -23,10 +24,12 @@ const OFFERED: readonly PasswordAlgorithm[] = [
   { algorithm: PASSWORD_ALGORITHMS.MD5, parameters: none },
 ];
 
-/** Requests at least this long get the offer of SHA-256 too; to shorter ones it would be an amplifier (row 34). */
-const FULL_CHALLENGE_BYTES = 36;
-/** The shortest Allocate that can be meant: header and REQUESTED-TRANSPORT. What is shorter gets no challenge. */
-const SHORT_CHALLENGE_BYTES = 28;
+/** Header, ERROR-CODE without words, and the frame of REALM: what a challenge has besides realm and nonce. */
+const CHALLENGE_BYTES = 20 + 8 + 4;
+const SHORT_NONCE_BYTES = 4 + 16;
+/** The nonce with its cookie, and PASSWORD-ALGORITHMS. */
+const FULL_NONCE_BYTES = 4 + 32 + 12;
+const FINGERPRINT_BYTES = 8;
 
 /** @param known a username that may go on although it has expired: its allocation was made in time. */
 export function authenticate(
@@ -78,9 +81,12 @@ function challenge(
   host: string,
   refuse: 401 | 438,
 ): { refuse: StunErrorNumber; attributes: readonly Attribute[] } {
-  const { length } = message.bytes;
-  if (length < SHORT_CHALLENGE_BYTES) return { refuse: 400, attributes: [] };
-  const full = length >= FULL_CHALLENGE_BYTES;
+  // A short request gets the challenge without SHA-256, or none: else it would be an amplifier (row 34).
+  const most = message.bytes.length * MAX_AMPLIFICATION;
+  const realm = (Buffer.byteLength(core.realm) + 3) & ~3;
+  const least = CHALLENGE_BYTES + realm + (message.has('FINGERPRINT') ? FINGERPRINT_BYTES : 0);
+  if (least + SHORT_NONCE_BYTES > most) return { refuse: 400, attributes: [] };
+  const full = least + FULL_NONCE_BYTES <= most;
   const attributes: Attribute[] = [
     ['REALM', core.realm],
     ['NONCE', core.nonces.issue(host, full, core.clock.now())],
