@@ -6,6 +6,10 @@ import type { Socket } from 'node:net';
 
 /** How long an end may be awaited (RFC 6062 section 5.4). */
 const BIND_MS = 30_000;
+/** How long what is under way may still take after the allocation has ended. */
+const DRAIN_MS = 30_000;
+/** How long a receiver that does not read may keep a connection that is to be closed. */
+const LINGER_MS = 10_000;
 
 export interface JunctionHooks {
   /** Hears how much passes which way (from end 0: true), and says how long to rest after it, in ms. */
@@ -47,12 +51,26 @@ export class Junction {
     if (this.#state === 'waiting' && nowMs >= this.#untilMs) this.close();
   }
 
+  /**
+   * The allocation has ended. Both clients may have said all they had to say, and closed: what they sent before is
+   * still passed on, for they cannot know how far it has come.
+   */
+  drain(): void {
+    if (this.#state === 'waiting') this.close();
+    else if (this.#state === 'joined') this.#timers.add(setTimeout(() => this.close(), DRAIN_MS));
+  }
+
   /** What was already written still goes out, unless its receiver does not read. */
   close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     for (const timer of this.#timers) clearTimeout(timer);
-    for (const socket of this.#ends) socket?.destroySoon();
+    for (const socket of this.#ends) {
+      if (!socket) continue;
+      socket.destroySoon();
+      const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+      socket.once('close', () => clearTimeout(timer));
+    }
     this.#hooks.onClosed();
   }
 

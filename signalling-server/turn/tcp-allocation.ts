@@ -111,7 +111,7 @@ export class TcpAllocation {
     this.#closed.abort();
     this.#parts.neighbours.delete(relayKey(this.relayed));
     void this.#listener[Symbol.asyncDispose]();
-    for (const junction of [...this.#junctions]) junction.close();
+    for (const junction of [...this.#junctions]) junction.drain();
   }
 
   get #full(): boolean {
