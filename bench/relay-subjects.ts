@@ -40,7 +40,7 @@ export async function coturn(): Promise<Subject | undefined> {
   } catch {
     return undefined;
   }
-  const server = await startCoturn('--relay-threads', '1');
+  const server = await startCoturn(['--allow-loopback-peers', '--relay-threads', '1']);
   const endpoint = { host: '127.0.0.1', port: server.port };
   return {
     name: 'coturn',

@@ -182,7 +182,7 @@ async function makeAllocation(
     counters,
     neighbours,
     ownIsOpen,
-    now: clock.now,
+    now: () => clock.now(),
   };
   return { allocation: new UdpAllocation(parts), ...(drawn.token && { token: drawn.token }) };
 }

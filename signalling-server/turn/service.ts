@@ -52,7 +52,7 @@ export class TurnService {
   constructor(core: RelayCore, answerBinding: AnswerBinding) {
     this.core = core;
     this.#answerBinding = answerBinding;
-    this.#challenges = new SourceLimiter(core.limits.challenges, core.clock.now);
+    this.#challenges = new SourceLimiter(core.limits.challenges, () => core.clock.now());
   }
 
   /**

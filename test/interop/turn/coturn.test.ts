@@ -1,6 +1,7 @@
 // Our client against Debian's coturn, with ephemeral credentials (`use-auth-secret`): a foreign server.
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openTurn } from '../../../src/turn/client.js';
@@ -75,6 +76,28 @@ describeCoturn('our client and coturn', () => {
   it('refuses wrong credentials with words, not with silence', async () => {
     const wrong = { ...server('tcp', 'left'), credential: 'guess' };
     await expect(openTurn(wrong)).rejects.toMatchObject({ number: 401, remedyKind: 'credentials' });
+  });
+
+  it('the configuration in docs/self-hosting.md: our credentials are accepted, private peers are not', async () => {
+    const guide = readFileSync(new URL('../../../docs/self-hosting.md', import.meta.url), 'utf8');
+    const [, text] = /^```\n(listening-port[^`]*)^```$/m.exec(guide)!;
+    // Ports, certificate and secret are the machine's own; all else is taken as it stands there.
+    const own = /^(listening-port|tls-listening-port|cert|pkey|static-auth-secret|realm|no-cli)\b/;
+    const lines = text!.split('\n').filter(line => line !== '' && !line.startsWith('#') && !own.test(line));
+    await using hardened = await startCoturn(lines.map(line => `--${line}`));
+    const endpoint = { host: '127.0.0.1', port: hardened.port };
+    await using client = await openTurn({ endpoint, transport: 'tcp', ...restCredentials('alice') });
+    const refused = [
+      '10.1.2.3',
+      '127.0.0.1',
+      '169.254.169.254',
+      '192.168.1.1',
+      '100.64.1.1',
+      '172.20.0.1',
+      '168.63.129.16',
+    ];
+    for (const host of refused) await expect(client.permit([host])).rejects.toMatchObject({ number: 403 });
+    for (const host of ['8.8.8.8', '203.0.113.9', '198.51.100.3']) await client.permit([host]);
   });
 
   it('killed while a stream runs through it: both ends notice at once', async () => {

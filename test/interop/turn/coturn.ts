@@ -23,7 +23,7 @@ export function restCredentials(id: string, ttlS = 600): { username: string; cre
 }
 
 /** Starts coturn with `use-auth-secret` on free ports of 127.0.0.1 and ::1. */
-export async function startCoturn(...extra: readonly string[]): Promise<Coturn> {
+export async function startCoturn(extra: readonly string[] = ['--allow-loopback-peers']): Promise<Coturn> {
   const directory = await mkdtemp(join(tmpdir(), 'wayleave-coturn-'));
   await writeFile(join(directory, 'cert.pem'), TLS_CERTIFICATE);
   await writeFile(join(directory, 'key.pem'), TLS_KEY);
@@ -36,7 +36,7 @@ export async function startCoturn(...extra: readonly string[]): Promise<Coturn> 
       ...['--listening-port', String(port), '--tls-listening-port', String(tlsPort)],
       ...['--use-auth-secret', '--static-auth-secret', SECRET, '--realm', 'coturn.test', '--fingerprint'],
       ...['--cert', join(directory, 'cert.pem'), '--pkey', join(directory, 'key.pem')],
-      ...['--allow-loopback-peers', '--no-cli', '--log-file', 'stdout', '--pidfile', join(directory, 'pid')],
+      ...['--no-cli', '--log-file', 'stdout', '--pidfile', join(directory, 'pid')],
       ...['--userdb', join(directory, 'turndb')],
       ...extra,
     ],
