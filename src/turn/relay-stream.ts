@@ -1,5 +1,5 @@
 // One end of a relayed pipe: an allocation on the nearest of several TURN servers, and through it an ordered,
-// reliable byte stream to the other end's relayed address (RFC 6062). Both ends need to reach no more than
+// reliable byte stream to the other end's relayed address (RFC 6062; over datagrams where a server has only those). Both ends need to reach no more than
 // their server's own port. How they tell each other their relayed addresses is the strategy's business.
 import type { Duplex } from 'node:stream';
 import { abortError, WayleaveError } from '../errors.js';
@@ -8,6 +8,7 @@ import { type Endpoint, formatEndpoint } from '../net/endpoint.js';
 import type { Family } from '../net/ip-scope.js';
 import type { RelayedTransport } from './allocation.js';
 import { type Cancellable, openTurn, type TurnClient } from './client.js';
+import { type DatagramRole, openDatagramStream } from './datagram-stream.js';
 import type { TurnServer } from './turn-server.js';
 
 /** How long one way to a server (TCP, say) is given before the next one to it (TLS) is tried beside it. */
@@ -115,18 +116,26 @@ export class RelayEnd implements AsyncDisposable {
     return this.#client.lost;
   }
 
+  /** What the server relays for us; both ends must have the same. */
+  get relayedTransport(): RelayedTransport {
+    return this.#client.relayedTransport;
+  }
+
   /** Lets the other end in. Do so before telling it that it may connect. @throws WayleaveError */
   admit(peer: Endpoint, options: Cancellable = {}): Promise<void> {
+    if (this.relayedTransport === 'udp') return this.#client.bindChannel(peer, options);
     return this.#client.permit([peer.host], options);
   }
 
   /** The initiator's half: a stream to the other end, which has admitted us. @throws WayleaveError */
   async connect(peer: Endpoint, options: Cancellable = {}): Promise<Duplex> {
+    if (this.relayedTransport === 'udp') return this.#datagrams(peer, 'initiator', options);
     return this.#own(await this.#client.connect(peer, options));
   }
 
   /** The responder's half: the stream of the other end, once it connects. `admit` it before. @throws WayleaveError */
   async accept(peer: Endpoint, { signal }: Cancellable = {}): Promise<Duplex> {
+    if (this.relayedTransport === 'udp') return this.#datagrams(peer, 'responder', { signal });
     const ended = new AbortController();
     const onAbort = () => ended.abort(abortError(signal!));
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -155,6 +164,11 @@ export class RelayEnd implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #datagrams(peer: Endpoint, role: DatagramRole, options: Cancellable): Promise<Duplex> {
+    await this.#client.bindChannel(peer, options);
+    return this.#own(await openDatagramStream(this.#client, peer, role));
   }
 
   // From here on the stream owns the allocation, and shares its fate.

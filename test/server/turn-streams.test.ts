@@ -164,6 +164,26 @@ describe('a stream between two clients of one relay', () => {
   });
 });
 
+describe('a stream over datagrams, for servers that relay no connections', () => {
+  it.each(['udp', 'tcp', 'tls'] as const)('over %s, all of it, both ways', async transport => {
+    await using relay = await startRelay({ tls });
+    const at = (user: string) => serverOf(relay, transport, user, TLS_CERTIFICATE);
+    const initiator = await openRelay([await at('initiator')], { relayed: 'udp' });
+    const responder = await openRelay([await at('responder')], { relayed: 'udp' });
+    await responder.admit(initiator.relayed);
+    const accepted = responder.accept(initiator.relayed);
+    const [left, right]: Duplex[] = await Promise.all([initiator.connect(responder.relayed), accepted]);
+    const [there, back] = [randomBytes(1_000_000), randomBytes(300_000)];
+    const ends = Promise.all([closing(left!), closing(right!)]);
+    left!.end(there);
+    expect((await collected(right!)).equals(there)).toBe(true);
+    right!.end(back);
+    expect((await collected(left!)).equals(back)).toBe(true);
+    await ends;
+    await expect.poll(() => relay.counters.allocationsNow).toBe(0);
+  });
+});
+
 describe('a stream to a peer that is no client', () => {
   it('is dialled from the relayed port, and the port listens again', async () => {
     await using relay = await startRelay();
