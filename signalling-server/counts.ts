@@ -1,11 +1,11 @@
 // What the server counts, as plain numbers: counting must cost nothing where 50,000 messages a second pass.
 // metrics.ts shows them to Prometheus.
 
-export const UNDELIVERED_REASONS = ['not-here', 'too-slow', 'rate-limited', 'unavailable'] as const;
+const UNDELIVERED_REASONS = ['not-here', 'too-slow', 'rate-limited', 'unavailable'] as const;
 export type UndeliveredReason = (typeof UNDELIVERED_REASONS)[number];
 
 /** Why a connection was ended by the server. */
-export const CUT_REASONS = [
+const CUT_REASONS = [
   'too-many-connections',
   'not-registered-in-time',
   'not-admitted',

@@ -14,11 +14,18 @@ const EVERYWHERE = ['0.0.0.0', '::'];
 
 /** @throws WayleaveError `listen-failed`, or `bad-option` for a second address that goes with no first one. */
 export async function embeddedStun(options: ResolvedServerOptions, log: Log): Promise<EndpointSource> {
-  const { stunPort, alternateHost } = options;
+  const { stunPort, stunPortTaken, alternateHost } = options;
   const scope = new Scope(error => log.warn({ error: String(error) }, 'closing STUN'));
   const [host, ...others] = boundHosts(options);
   const second = alternateHost === undefined ? {} : { alternateHost };
-  const main = scope.use(await createStunResponder({ host: host!, port: stunPort ?? 0, ...second }));
+  const start = (port: number) => createStunResponder({ host: host!, port, ...second });
+  const main = scope.use(
+    await start(stunPort ?? 0).catch((error: WayleaveError) => {
+      if (stunPortTaken === 'fail' || error.code !== 'listen-failed') throw error;
+      log.info({ port: stunPort, reason: error.message }, 'STUN takes another port');
+      return start(0);
+    }),
+  );
   const { port } = main.endpoints[0]!;
   for (const other of others) await alsoOn(other, port, scope, log);
   const url = (address: string) => `stun:${inUrl(address)}:${port}`;

@@ -81,7 +81,11 @@ export class FrontDoor {
     if (tls) this.server.on('secureConnection', (socket: Socket) => this.#limit(socket, registerWithinMs));
     this.server.on('upgrade', (request, stream, head) => {
       stream.on('error', () => {}); // its close is enough
-      const refusal = this.#whyRefused(stream as Socket);
+      if (request.socket.remoteAddress === undefined) {
+        stream.destroy(); // gone already; and where it came from is part of every delivery
+        return;
+      }
+      const refusal = this.#whyRefused(request.socket);
       if (refusal) {
         refuse(stream, refusal);
         return;

@@ -22,8 +22,13 @@ export type { Server } from './server.js';
 export async function createServer(options: ServerOptions = {}): Promise<Server> {
   const resolved = resolveServerOptions(options);
   const log = await createLog(resolved.logLevel);
-  const backplane = new EmbeddedBackplane();
   const sources = [configuredEndpoints(resolved)];
   if (resolved.stunPort !== null) sources.unshift(await embeddedStun(resolved, log));
-  return new SignallingServer(resolved, { backplane, sources, log }).start();
+  try {
+    const parts = { backplane: new EmbeddedBackplane(), sources, log };
+    return await new SignallingServer(resolved, parts).start();
+  } catch (error) {
+    for (const source of sources) await source[Symbol.asyncDispose]();
+    throw error;
+  }
 }

@@ -35,6 +35,11 @@ export const serverOptionsSchema = z.strictObject({
     'UDP and TCP port of the embedded STUN responder, which takes the next port as well (RFC 5780); 0 takes any ' +
       'free ones, null leaves it out. `wayleave server` takes 3478, the port that RFC 8489 assigns.',
   ),
+  stunPortTaken: option(
+    z.enum(['fail', 'take-another']).default('fail'),
+    'what to do',
+    'When something else has the STUN port: nodes learn the port from the greeting, so that any other does as well.',
+  ),
   alternateHost: option(
     z.union([z.ipv4(), z.ipv6()], 'must be an IP address').optional(),
     'IP address',

@@ -75,7 +75,7 @@ export function dialBackAnswer(
   return encode(asked, [...essentials(asked, site), ['DIAL-BACK', result]]);
 }
 
-export function changed(at: Corner, change: ChangeRequest): Corner {
+function changed(at: Corner, change: ChangeRequest): Corner {
   return { host: change.address ? other(at.host) : at.host, port: change.port ? other(at.port) : at.port };
 }
 

@@ -50,6 +50,7 @@ export class StunConnections implements AsyncDisposable {
   readonly #open = new Set<Socket>();
   readonly #bySource = new Map<string, number>();
   readonly #dialBacks: SourceLimiter;
+  #closed = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -63,6 +64,7 @@ export class StunConnections implements AsyncDisposable {
     const source = from && sourceOf(from.host);
     const ofSource = this.#bySource.get(source ?? '') ?? 0;
     socket.on('error', () => {}); // 'close' follows, and that is what counts
+    if (this.#closed) return void socket.destroy();
     if (
       !from ||
       !source ||
@@ -90,6 +92,7 @@ export class StunConnections implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     const closing = [...this.#open].map(
       socket => new Promise<void>(resolve => socket.once('close', () => resolve()).destroy()),
     );

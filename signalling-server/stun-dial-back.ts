@@ -51,6 +51,8 @@ export async function dialBack(
       dials.push(dial());
       await clock.sleep(tries < TRIES ? TRY_EVERY_MS : LAST_WAIT_MS, settled.signal).catch(() => {});
     }
+    // After a stall of this process timers run before what has arrived is read: let that come first.
+    await clock.sleep(1, settled.signal).catch(() => {});
     stop();
     await Promise.all(dials);
     return { outcome, tries };

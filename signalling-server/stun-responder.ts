@@ -13,6 +13,7 @@ import { decodeMessage, isBindingRequest, looksLikeStun } from '../src/stun/mess
 import { type SourceLimit, SourceLimiter } from './source-limiter.js';
 import { answerTo, type Corner, type StunSite } from './stun-answers.js';
 import { type ConnectionLimits, StunConnections } from './stun-connections.js';
+import { DelayedAnswers } from './stun-delayed-answers.js';
 
 export interface StunResponderOptions {
   /** Address to bind, IPv4 or IPv6; `0.0.0.0` and `::` work, but then no answer can say where it came from. */
@@ -54,7 +55,7 @@ export const DEFAULT_STUN_LIMITS: StunLimits = {
 };
 
 /** What happened so far; all of them only grow. */
-export interface StunCounters {
+interface StunCounters {
   requests: number;
   answers: number;
   malformed: number;
@@ -95,16 +96,19 @@ export async function createStunResponder(options: StunResponderOptions): Promis
   const site: { -readonly [K in keyof StunSite]: StunSite[K] } = { hosts: announced(options), ports: [0, 0] };
   const handOver = options.neighbour && ((socket: Socket) => options.neighbour!.connection(socket));
   const connections = new StunConnections({ site, hosts, limits, counters, clock, handOver });
-  scope.use(connections);
   try {
     const onConnection = (socket: Socket, at: Corner) => connections.take(socket, at);
     const first = await bindPort(scope, hosts, 0, options.port ?? 3478, onConnection);
     const second = options.alternatePort ?? (options.port === 0 ? 0 : first.port + 1);
     const rest = await bindPort(scope, hosts, 1, second, onConnection);
     site.ports = [first.port, rest.port];
+    scope.use(connections); // released first: a listener is closed only when its connections are
     const limiter = new SourceLimiter(limits.udp, clock.now);
-    answerDatagrams([first.sockets, rest.sockets], site, limiter, counters, options.neighbour);
+    const delayed = scope.use(new DelayedAnswers());
+    const { neighbour } = options;
+    answerDatagrams([first.sockets, rest.sockets], { site, limiter, delayed, counters, neighbour });
   } catch (error) {
+    await connections[Symbol.asyncDispose]();
     await scope.close();
     throw error;
   }
@@ -154,12 +158,17 @@ async function bindPort(
   }
 }
 
+interface Answering {
+  readonly site: StunSite;
+  readonly limiter: SourceLimiter;
+  readonly delayed: DelayedAnswers;
+  readonly counters: StunCounters;
+  readonly neighbour: Neighbour | undefined;
+}
+
 function answerDatagrams(
   sockets: readonly [readonly UdpSocket[], readonly UdpSocket[]],
-  site: StunSite,
-  limiter: SourceLimiter,
-  counters: StunCounters,
-  neighbour: Neighbour | undefined,
+  { site, limiter, delayed, counters, neighbour }: Answering,
 ): void {
   const answer = (bytes: Buffer, info: RemoteInfo, at: Corner) => {
     counters.bytesIn += bytes.length;
@@ -171,9 +180,14 @@ function answerDatagrams(
       const message = decodeMessage(bytes, { classic: true });
       const reply = answerTo({ message, from, at, transport: 'udp' }, site);
       if (!reply || !('send' in reply)) return;
-      sockets[reply.via.port][reply.via.host]?.send(reply.send, info.port, info.address, () => {});
-      counters.answers++;
-      counters.bytesOut += reply.send.length;
+      const send = () => {
+        sockets[reply.via.port][reply.via.host]?.send(reply.send, info.port, info.address, () => {});
+        counters.answers++;
+        counters.bytesOut += reply.send.length;
+      };
+      const afterS = message.get('ANSWER-AFTER');
+      if (afterS === undefined) send();
+      else if (!delayed.schedule(from.host, afterS, send)) counters.rateLimited++;
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       counters.malformed++;

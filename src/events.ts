@@ -30,6 +30,9 @@ export const EVENTS = {
   'port-mapping-failed': 'One protocol gave nothing, the next is tried; localAddress, protocol, reason.',
   'port-mapping-ignored': 'An answer was not believed; protocol, sender, reason.',
   'port-mapping-unavailable': 'No gateway, or none that opens ports; localAddress, reason.',
+  'port-held': 'A mapping is held open through a NAT that filters nothing; localAddress, external.',
+  'port-held-lost': 'That mapping is gone; localAddress.',
+  'port-held-failed': 'No mapping could be held, or not by that server; localAddress, reason.',
   'handler-failed': 'A message handler of the application threw; peer.',
 } as const;
 

@@ -3,14 +3,11 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { NodeAddress } from './address/node-address.js';
-import { OwnAddress } from './address/own-address.js';
 import { debugLog } from './debug-log.js';
 import { type AttemptOutcome, abortError, WayleaveError } from './errors.js';
 import { publish } from './events.js';
 import { createIdentity, type Identity, loadIdentity } from './identity/keys.js';
 import type { NodeId } from './identity/node-id.js';
-import type { StunServer } from './nat/probe.js';
-import { ProfileWatch } from './nat/profile-watch.js';
 import { systemClock } from './net/clock.js';
 import { Scope } from './net/scope.js';
 import {
@@ -23,16 +20,15 @@ import {
 } from './options.js';
 import { MessageHandlers } from './pipe/message-handlers.js';
 import { type MessageHandler, Pipe } from './pipe/pipe.js';
-import type { AttemptChannel, SignallingChannel } from './signalling/channel.js';
-import type { Greeting } from './signalling/frames.js';
+import type { AttemptChannel } from './signalling/channel.js';
 import { createSignalling, type Signalling } from './signalling/signalling.js';
-import { stunServers } from './signalling/stun-servers.js';
 import { connectBy } from './strategies/connector.js';
 import { DialLimiter } from './strategies/dial-limits.js';
 import { Inbound } from './strategies/inbound.js';
 import { strategies } from './strategies/index.js';
 import { respond } from './strategies/responder.js';
 import type { Attempt, Link, StrategyName } from './strategies/strategy.js';
+import { Surroundings } from './surroundings.js';
 
 /** What a node tells while it lives. An `error` that nobody listens for is not thrown. */
 export interface NodeEvents {
@@ -48,6 +44,8 @@ export interface NodeEvents {
 
 export type PipeHandler = (pipe: Pipe) => unknown;
 
+/** What this version can do for others, beyond answering direct connections. */
+const CAPABILITIES = ['reverse', 'punch'] as const;
 /** How long `ready` waits by default for a signalling server, milliseconds. */
 const READY_MS = 10_000;
 
@@ -72,12 +70,7 @@ export class Node implements AsyncDisposable {
   readonly #pipes = new Set<Pipe>();
   #inbound!: Inbound;
   #signalling!: Signalling;
-  #profile!: ProfileWatch;
-  /** Settles when what is being measured is known. */
-  #survey: Promise<unknown> = Promise.resolve();
-  /** By the URL of the signalling server that named them. */
-  readonly #stun = new Map<string, StunServer[]>();
-  #address!: OwnAddress;
+  #surroundings!: Surroundings;
 
   private constructor(identity: Identity, options: ResolvedNodeOptions) {
     this.#identity = identity;
@@ -116,39 +109,22 @@ export class Node implements AsyncDisposable {
         onOpen: link => void this.#open(link, 'direct', 'inbound'),
       }),
     );
-    this.#address = this.#scope.use(
-      new OwnAddress({
+    this.#surroundings = this.#scope.use(
+      new Surroundings({
         identity,
-        clock: systemClock,
+        signalling: this.#signalling,
         port: this.#inbound.port,
         host,
         servers,
-        capabilities: ['reverse'],
+        capabilities: CAPABILITIES,
         lifetimeMs: rest.addressLifetimeMs,
         pollMs: rest.interfacePollMs,
         onChange: address => {
           publish('node-address', { id: identity.id });
           this.events.emit('address', address);
         },
-        onNetworkChange: () => void this.#profile.refresh(),
       }),
     );
-    this.#profile = new ProfileWatch({
-      clock: systemClock,
-      signal: this.#scope.signal,
-      servers: () => [...this.#stun.values()].flat(),
-      interfaces: () => this.#address.local,
-      onProfile: ({ address, external, tcp, udp }) => {
-        this.#address.learn(address, {
-          tcp,
-          udp,
-          ...(external && { external: { host: external.host, port: null } }),
-        });
-      },
-    });
-    this.#signalling.onGreeting((greeting, channel) => {
-      this.#survey = Promise.all([this.#survey, this.#greeted(greeting, channel)]);
-    });
     this.#respondToRequests();
     publish('node-listening', { id: identity.id, port: this.#inbound.port });
   }
@@ -160,7 +136,7 @@ export class Node implements AsyncDisposable {
 
   /** The present address: give `address.toString()` to whoever shall connect. */
   get address(): NodeAddress {
-    return this.#address.current;
+    return this.#surroundings.own.current;
   }
 
   /** The TCP port this node listens on, or null. */
@@ -181,7 +157,7 @@ export class Node implements AsyncDisposable {
     await new Promise<unknown>((resolve, reject) => {
       const onAbort = () => reject(abortError(deadline.signal));
       deadline.signal.addEventListener('abort', onAbort, { once: true });
-      void this.#survey.then(resolve);
+      void this.#surroundings.known().then(resolve);
     });
   }
 
@@ -225,6 +201,8 @@ export class Node implements AsyncDisposable {
         clock: systemClock,
         handshakeTimeoutMs: this.#options.handshakeTimeoutMs,
         inbound: this.#inbound,
+        punchPorts: this.#surroundings.punchPorts,
+        serverRoundTripMs: Math.min(...this.#signalling.channels.map(({ roundTripMs }) => roundTripMs ?? 0)),
         channel: channel.get,
         onOutcome: outcome => this.events.emit('attempt', outcome, { id, peer: peer.id }),
       };
@@ -279,19 +257,6 @@ export class Node implements AsyncDisposable {
     }
   }
 
-  async #greeted({ seenAs, stun }: Greeting, channel: SignallingChannel): Promise<void> {
-    const { url } = channel;
-    if (!this.#signalling.channels.includes(channel)) return; // a peer's server: not ours to be measured by
-    this.#address.seenAs(seenAs.host);
-    const known = this.#stun.get(url);
-    const endpoints = await stunServers(stun, url);
-    this.#stun.set(
-      url,
-      endpoints.map(endpoint => ({ endpoint, transports: ['udp', 'tcp'] })),
-    );
-    if (!known) await this.#profile.refresh();
-  }
-
   #respondToRequests(): void {
     const { handshakeTimeoutMs, dialRequestsPerNode, dialRequestsPerPeer } = this.#options;
     const limits = { perNodePerMinute: dialRequestsPerNode, perPeerPerMinute: dialRequestsPerPeer };
@@ -301,6 +266,7 @@ export class Node implements AsyncDisposable {
       clock: systemClock,
       limiter: new DialLimiter(limits, systemClock.now),
       handshakeTimeoutMs,
+      punchPorts: this.#surroundings.punchPorts,
       self: () => this.address,
       admit: (peer: NodeId) => this.#admit(peer),
       onOpen: (link: Link, strategy: StrategyName) => void this.#open(link, strategy, 'inbound'),

@@ -24,12 +24,17 @@ export async function whatIsMissing(name: RequirementName): Promise<string | und
   }
   const { program, debianPackage } = PROGRAMS[name];
   try {
-    execFileSync('sh', ['-c', `command -v ${program}`], { env: { ...process.env, PATH: TOOL_PATH } });
+    execFileSync('sh', ['-c', `command -v ${program}`], { env: { ...process.env, PATH: SYSTEM_PATH } });
     return undefined;
   } catch {
     return `${program} is missing: apt-get install ${debianPackage}`;
   }
 }
+
+/** What the system brings: npm's tools put programs of packages first, one of which is also called `stun`. */
+export const SYSTEM_PATH = TOOL_PATH.split(':')
+  .filter(directory => !directory.includes('node_modules'))
+  .join(':');
 
 type Describe = (title: string, body: () => void) => void;
 

@@ -11,7 +11,7 @@ import { bindUdp, listenTcp, type TcpListener } from '../../src/net/sockets.js';
 export type PortRange = readonly [number, number];
 
 /** Half of IANA's dynamic ports, which RFC 8656 section 7.2 names. */
-export const DEFAULT_RELAY_PORTS: PortRange = [49_152, 65_535];
+const DEFAULT_RELAY_PORTS: PortRange = [49_152, 65_535];
 
 const TRIES = 64;
 const RESERVATION_MS = 30_000;

@@ -15,7 +15,7 @@ import { ipBytes, ipFromBytes } from '../net/ip-scope.js';
 import { type AddressFields, CAPABILITIES, type InterfaceAddress, MAPPED_BY } from './address-schema.js';
 import { decodeFields, encodeFields, type Row } from './tagged-fields.js';
 
-export const MAJOR = 1;
+const MAJOR = 1;
 export const MINOR = 0;
 
 const uint = (value: number, bytes: number) => {

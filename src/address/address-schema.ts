@@ -21,7 +21,7 @@ const bytes = (length: number) => anyBytes.refine(value => value.length === leng
 /** A field of a later minor version: kept, ignored. */
 const unknownFields = z.array(z.strictObject({ tag: z.int().min(1).max(255), value: anyBytes }));
 
-export const interfaceSchema = z
+const interfaceSchema = z
   .strictObject({
     family: z.union([z.literal(4), z.literal(6)]),
     /** The interface's own address. */

@@ -10,9 +10,9 @@ import { type AddressFields, addressSchema, type InterfaceAddress } from './addr
 /** What stands before the base64url in the text form; the digit is the major version. */
 const PREFIX = 'wl1';
 /** Longest text form, in characters. */
-export const MAX_ADDRESS_LENGTH = 4096;
+const MAX_ADDRESS_LENGTH = 4096;
 /** How far two clocks may differ before an address counts as expired, or as issued in the future. */
-export const EXPIRY_TOLERANCE_MS = 15 * 60_000;
+const EXPIRY_TOLERANCE_MS = 15 * 60_000;
 
 const PURPOSE = 'address/1';
 const SIGNATURE_BYTES = 64;

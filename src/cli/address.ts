@@ -13,7 +13,14 @@ export function registerAddress(program: Command): void {
     .description('verify an address and explain what it says')
     .argument('<address>', 'what a node printed')
     .option('--json', 'one JSON object on stdout')
-    .addHelpText('after', '\nExit code 1, with the field that is wrong, if the address does not verify.')
+    .addHelpText(
+      'after',
+      `
+Example:
+  wayleave address "$(cat address.txt)" --json
+
+Nothing is dialled. Exit code 1, with the field that is wrong, if the address does not verify.`,
+    )
     .action((text: string, flags: { json?: boolean }) =>
       runCommand(flags, async output => {
         const { NodeAddress } = await import('../address/node-address.js');

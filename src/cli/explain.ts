@@ -16,7 +16,15 @@ export function registerExplain(program: Command): void {
     .description('say which strategies would be tried, which should win, and why not the others')
     .argument('<address>', 'the node to be reached')
     .option('--from <address>', 'the node that would connect (default: one started here for the purpose)')
-    .addHelpText('after', '\nNothing is dialled. docs/reasons.md lists every reason and what it means.');
+    .addHelpText(
+      'after',
+      `
+Examples:
+  wayleave explain ADDRESS                      from here
+  wayleave explain ADDRESS --from OTHER --json  between two nodes that are both elsewhere
+
+Nothing is dialled. docs/reasons.md lists every reason and what it means.`,
+    );
   nodeFlags(command).action((text: string, flags: Flags) =>
     runCommand(flags, async (output, signal) => {
       const [{ NodeAddress }, { predict }, { strategies }] = await Promise.all([

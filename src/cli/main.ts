@@ -6,9 +6,11 @@ import { registerAddress } from './address.js';
 import { registerConnect } from './connect.js';
 import { registerExplain } from './explain.js';
 import { registerForward } from './forward.js';
+import { greetingOf } from './greeting.js';
 import { registerNode } from './node.js';
 import { EXIT } from './output.js';
 import { registerPing } from './ping.js';
+import { registerProbe } from './probe.js';
 import { registerServer } from './server.js';
 
 const manifest = new URL('../../../package.json', import.meta.url);
@@ -33,6 +35,7 @@ for (const register of [
   registerServer,
   registerNode,
   registerConnect,
+  (to: Command) => registerProbe(to, { greetingOf }),
   registerAddress,
   registerExplain,
   registerPing,

@@ -152,6 +152,7 @@ export class PortCarrier {
   }
 }
 
+/** A dial under way is given up with a plain close: nothing was sent through it that a reset would have to revoke. */
 function cut({ socket, early, dialling }: Link): void {
   early.length = 0;
   dialling.abort();

@@ -253,7 +253,7 @@ function nextFrame(connection: Connection): MuxFrame | undefined {
   }
   if (creditDue(connection)) {
     const count = connection.owedCredit;
-
+    connection.owedCredit = 0;
     connection.receiveCredit += count;
     return { type: 'credit', id, count };
   }

@@ -53,32 +53,35 @@ export function registerServer(program: Command): void {
     )
     .option('--log-level <level>', 'silent, error, warn, info or debug; to stderr', 'warn')
     .option('--json', 'one JSON object a line on stdout')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  wayleave server                                       for nodes that reach this machine by its own address
+  wayleave server --public-host signal.example.org --tls-cert chain.pem --tls-key key.pem
+
+Nodes then take --server ws://HOST:7443 (wss:// with a certificate). SIGTERM lets the clients leave, and ends it.`,
+    )
     .action((flags: Flags) => runCommand(flags, (output, signal) => run(flags, output, signal)));
 }
 
 async function run(flags: Flags, output: Output, signal: AbortSignal): Promise<number> {
-  const { host, port, publicHost, alternateHost, stun, connectionsPerIp, messagesPerSecond, logLevel } =
-    flags;
+  const { host, port, publicHost, alternateHost, stunPort, stun } = flags;
+  const { connectionsPerIp, messagesPerSecond, logLevel } = flags;
   const tls = await readTls(flags);
   const { createServer } = await import('../../signalling-server/index.js');
-  const start = (stunPort: number) =>
-    createServer({
-      port,
-      logLevel,
-      ...(host !== undefined && { host }),
-      ...(publicHost && { publicHosts: publicHost }),
-      ...(stun && { stun }),
-      ...(tls && { tls }),
-      ...(connectionsPerIp !== undefined && { connectionsPerIp }),
-      ...(messagesPerSecond !== undefined && { messagesPerSecond, messageBurst: 2 * messagesPerSecond }),
-      stunPort,
-      ...(alternateHost !== undefined && { alternateHost }),
-    });
-  const server = await start(flags.stunPort ?? STUN_PORT).catch(error => {
-    const taken = error instanceof WayleaveError && error.code === 'listen-failed';
-    if (!taken || flags.stunPort !== undefined) throw error;
-    output.note(`note: port ${STUN_PORT} is taken; STUN listens on another`);
-    return start(0);
+  const server = await createServer({
+    port,
+    logLevel,
+    ...(host !== undefined && { host }),
+    ...(publicHost && { publicHosts: publicHost }),
+    ...(stun && { stun }),
+    ...(tls && { tls }),
+    ...(connectionsPerIp !== undefined && { connectionsPerIp }),
+    ...(messagesPerSecond !== undefined && { messagesPerSecond, messageBurst: 2 * messagesPerSecond }),
+    stunPort: stunPort ?? STUN_PORT,
+    stunPortTaken: stunPort === undefined ? 'take-another' : 'fail',
+    ...(alternateHost !== undefined && { alternateHost }),
   });
   output.result({ event: 'listening', ...server.listening }, forPeople(server.listening));
   if (!signal.aborted)

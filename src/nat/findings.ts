@@ -38,6 +38,12 @@ export function siteOf(main: Endpoint, answer: StunMessage): Site {
   return { main, otherPort, otherAddress: credible ? other : undefined };
 }
 
+/** The site that can show most. */
+export function bestSite(sites: readonly (Site | undefined)[]): Site | undefined {
+  const known = sites.filter(site => site !== undefined);
+  return known.find(site => site.otherAddress) ?? known.find(site => site.otherPort) ?? known[0];
+}
+
 export class Findings {
   readonly #transport: 'udp' | 'tcp';
   readonly #localAddress: string;

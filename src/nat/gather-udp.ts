@@ -1,6 +1,7 @@
 // The UDP half of a probe (RFC 5780 section 4): who sees us as what, which uninvited answers come in, in what
 // order ports are given, and whether a packet to ourselves comes back. Mappings are made one after another;
 // filtering is tested from a port that has contacted one endpoint only, for contact opens filters.
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../net/clock.js';
 import type { Endpoint } from '../net/endpoint.js';
 import { familyOf } from '../net/ip-scope.js';
@@ -9,13 +10,23 @@ import { encodeRequest, mappedAddress, type StunAnswer, successOf } from '../stu
 import { decodeMessage, type StunMessage } from '../stun/message.js';
 import type { Schedule } from '../stun/transaction.js';
 import { UdpStunClient } from '../stun/udp-client.js';
-import { Findings, type GatherTask, orNothing, type Site, type StunServer, siteOf } from './findings.js';
+import {
+  bestSite,
+  Findings,
+  type GatherTask,
+  orNothing,
+  type Site,
+  type StunServer,
+  siteOf,
+} from './findings.js';
 import { deliveryRate, doubtOfSilence, type FilteringSample, type Samples } from './samples.js';
 
 // Denser than the RFC's 500 ms: a person waits for the result, and three seconds are all there is.
 const FIRST_CONTACT: Schedule = { sendAtMs: [0, 150, 350, 600, 900, 1_300, 1_700], giveUpMs: 2_300 };
 /** More servers than this add nothing to a vote. */
 const MAX_SERVERS = 4;
+/** Beside the first, servers whose word on filtering counts too: with three, one that is broken is outvoted. */
+const MAX_VOTERS = 2;
 /** Local ports that contact the same endpoint, to see how external ports are given. */
 const LOCAL_PORTS = 4;
 /** When silence is this unlikely to be bad luck, asking more often is pointless. */
@@ -24,6 +35,8 @@ const MAX_TRIES = 24;
 const HAIRPIN_TRIES = 3;
 const HAIRPIN_EVERY_MS = 40;
 const HAIRPIN_WAIT_MS = 150;
+/** After a stall of this process timers run before what has arrived is read: let that come first. */
+const READ_FIRST_MS = 1;
 
 interface Path {
   readonly found: Findings;
@@ -47,11 +60,18 @@ export async function gatherUdp(task: GatherTask, clock: Clock): Promise<Samples
       }),
     );
   const mapper = await orNothing(open(message => message.transactionKey === hairpin.key && hairpin.passed()));
-  const site = mapper && (await contact(mapper, task.servers.slice(0, MAX_SERVERS), path));
+  const sites = mapper ? await contact(mapper, task.servers.slice(0, MAX_SERVERS), path) : [];
+  const site = bestSite(sites);
   if (!mapper || !site) return found.samples();
 
   const filtered = await open();
   await ask(filtered, site.main, path);
+  const second = async (other: Site) => {
+    const client = await open();
+    await ask(client, other.main, path);
+    await testFiltering(client, other, path);
+  };
+  const voters = sites.filter(other => other !== site && other.otherAddress).slice(0, MAX_VOTERS);
   const mappings = async () => {
     for (let i = 2; i < LOCAL_PORTS; i++) await ask(await open(), site.main, path);
     if (site.otherPort) await ask(mapper, site.otherPort, path);
@@ -60,16 +80,16 @@ export async function gatherUdp(task: GatherTask, clock: Clock): Promise<Samples
     const external = found.mapping.find(({ local }) => local.port === mapper.port)?.mapped;
     if (external) await testHairpin(await open(), external, hairpin, path);
   };
-  await Promise.all([orNothing(mappings()), orNothing(testFiltering(filtered, site, path))]);
+  await Promise.all([
+    orNothing(mappings()),
+    orNothing(testFiltering(filtered, site, path)),
+    ...voters.map(other => orNothing(second(other))),
+  ]);
   return found.samples();
 }
 
-/** Asks all servers from one port; the site of the one that can show most. */
-async function contact(
-  client: UdpStunClient,
-  servers: readonly StunServer[],
-  path: Path,
-): Promise<Site | undefined> {
+/** Asks all servers from one port; the sites of those that answer in time. */
+async function contact(client: UdpStunClient, servers: readonly StunServer[], path: Path): Promise<Site[]> {
   const { found, clock, signal } = path;
   const enough = new AbortController();
   const stop = () => enough.abort();
@@ -97,7 +117,7 @@ async function contact(
     const sends = FIRST_CONTACT.sendAtMs.filter(atMs => atMs <= elapsedMs).length;
     if (!heard.has(server)) found.unheard.push({ how: 'silent', sends });
   }
-  return sites.find(site => site.otherAddress) ?? sites.find(site => site.otherPort) ?? sites[0];
+  return sites;
 }
 
 /** One Binding request, written down; where the server's other corners are. */
@@ -155,6 +175,7 @@ async function testFiltering(
   const patienceMs = 2 * roundTripMs + 100;
   const once: Schedule = { sendAtMs: [0], giveUpMs: 3_000 };
   const settled = new AbortController();
+  setMaxListeners(0, settled.signal); // every question listens to it
   const stop = () => settled.abort();
   signal.addEventListener('abort', stop, { once: true });
   const decided = () => questions[0]!.passed || questions.every(({ passed }) => passed);
@@ -179,6 +200,7 @@ async function testFiltering(
       await clock.sleep(Math.min(100, Math.max(30, roundTripMs / 2)), settled.signal).catch(() => {});
     }
     await clock.sleep(patienceMs, settled.signal).catch(() => {});
+    await clock.sleep(READ_FIRST_MS, settled.signal).catch(() => {});
   } finally {
     stop();
     signal.removeEventListener('abort', stop);
@@ -207,6 +229,8 @@ async function testHairpin(
     client.send(bytes, external);
     await clock.sleep(HAIRPIN_EVERY_MS, arrived.signal).catch(() => {});
   }
-  if (!signal.aborted) await clock.sleep(HAIRPIN_WAIT_MS, arrived.signal).catch(() => {});
+  for (const waitMs of [HAIRPIN_WAIT_MS, READ_FIRST_MS]) {
+    if (!signal.aborted) await clock.sleep(waitMs, arrived.signal).catch(() => {});
+  }
   found.hairpin = { passed: arrived.signal.aborted, tries };
 }

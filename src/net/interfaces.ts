@@ -40,3 +40,9 @@ function inTurn(all: LocalAddress[]): LocalAddress[] {
     .flat()
     .filter(address => address !== undefined);
 }
+
+/** This machine as it sees itself, for servers that run on it. */
+export function loopbackAddresses(system: SystemInterfaces = networkInterfaces()): LocalAddress[] {
+  const internal = Object.entries(system).filter(([, entries]) => entries?.every(entry => entry.internal));
+  return localAddresses(Object.fromEntries(internal));
+}

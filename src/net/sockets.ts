@@ -27,8 +27,8 @@ export function dialTcp({ remote, localAddress, localPort, signal }: Dial): Prom
     if (signal?.aborted) return reject(abortError(signal));
     const { host, port } = remote;
     if (toEndpoint(host.split('%')[0]!, port) === undefined) {
-      const what = JSON.stringify({ host, port });
-      return reject(new WayleaveError('dial-refused', `${what} is not an IP address and port`));
+      const text = `${JSON.stringify(host)}, port ${String(port)}: not an IP address and port`;
+      return reject(new WayleaveError('dial-refused', text));
     }
     const failed = (cause: NodeJS.ErrnoException) => {
       const text = `cannot connect to ${formatEndpoint(remote)}: ${cause.code ?? cause.message}`;

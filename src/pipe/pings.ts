@@ -19,9 +19,9 @@ type Send = (kind: FrameKind, payload: Uint8Array, signal?: AbortSignal) => Prom
 
 export class Pings {
   readonly #send: Send;
-  /** By the payload, which no peer can guess: an answer cannot be given before the question. */
-  readonly #underWay = new Map<string, () => void>();
-  readonly #ended = new AbortController();
+  /** By their payload. */
+  readonly #underWay = new Map<string, { answered(): void; failed(error: unknown): void }>();
+  #ended: WayleaveError | undefined;
   #owedPongs = 0;
 
   constructor(send: Send) {
@@ -29,21 +29,22 @@ export class Pings {
   }
 
   async ping({ timeoutMs = 5000, signal }: PingOptions): Promise<number> {
+    if (this.#ended) throw this.#ended;
     if (this.#underWay.size >= MAX_PINGS_UNDER_WAY) {
       throw new WayleaveError('rate-limited', `${MAX_PINGS_UNDER_WAY} pings are already under way`);
     }
-    const payload = randomBytes(PING_BYTES);
+    const payload = randomBytes(PING_BYTES); // no peer can guess it, so no answer comes before its question
     const key = payload.toString('latin1');
     const late = () => new WayleaveError('timeout', `no pong within ${timeoutMs} ms`);
-    using deadline = systemClock.deadline(timeoutMs, [signal, this.#ended.signal], late);
+    using deadline = systemClock.deadline(timeoutMs, signal, late);
     const beganAt = performance.now();
     try {
-      await new Promise<void>((resolve, reject) => {
-        const onAbort = () => reject(abortError(deadline.signal));
+      await new Promise<void>((answered, failed) => {
+        const onAbort = () => failed(abortError(deadline.signal));
         if (deadline.signal.aborted) return onAbort();
         deadline.signal.addEventListener('abort', onAbort, { once: true });
-        this.#underWay.set(key, resolve);
-        this.#send(KIND.ping, payload, deadline.signal).catch(reject);
+        this.#underWay.set(key, { answered, failed });
+        this.#send(KIND.ping, payload, deadline.signal).catch(failed);
       });
       return performance.now() - beganAt;
     } finally {
@@ -54,7 +55,7 @@ export class Pings {
   /** A ping came, to be answered, or the pong of one of ours. */
   take(kind: typeof KIND.ping | typeof KIND.pong, payload: Buffer): void {
     if (kind === KIND.ping) this.#answer(payload);
-    else this.#underWay.get(payload.toString('latin1'))?.(); // nobody waits for a late one any more
+    else this.#underWay.get(payload.toString('latin1'))?.answered(); // nobody waits for a late one any more
   }
 
   /** Sends the peer's ping back, unless more wait for the network already than anybody honest asks. */
@@ -69,6 +70,7 @@ export class Pings {
 
   /** The pipe has ended: whoever waits meets `error`. */
   end(error: WayleaveError): void {
-    this.#ended.abort(error);
+    this.#ended = error;
+    for (const { failed } of this.#underWay.values()) failed(error);
   }
 }

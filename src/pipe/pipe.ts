@@ -1,8 +1,8 @@
 // The pipe: an ordered, encrypted conversation with one peer whose identity is proved, over whatever path won.
 // It owns its connection. What arrives goes to the handlers and subscriptions; where one of those that must
 // not lose anything is full, the pipe stops reading and the peer has to wait.
-import { channel } from 'node:diagnostics_channel';
 import { WayleaveError } from '../errors.js';
+import { type EventName, publish } from '../events.js';
 import type { NodeId } from '../identity/node-id.js';
 import { ByteStream } from './byte-stream.js';
 import { type CloseCode, type CloseReason, closeContent, closeError, parseClose } from './close-reason.js';
@@ -16,9 +16,6 @@ import { DRAIN_MS } from './opening.js';
 import { Outbox } from './outbox.js';
 import { type PingOptions, Pings } from './pings.js';
 import { bytesOf, type PipeOptions, type Route, type Sendable, warn } from './pipe-options.js';
-
-const opened = channel('wayleave:pipe-opened');
-const ended = channel('wayleave:pipe-closed');
 
 const EMPTY = Buffer.alloc(0);
 
@@ -43,7 +40,6 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
   #started = false;
   #pumping = false;
   #reading = false;
-  #suspected = false;
   #peerEnded = false;
   #finished = false;
   #reason: CloseReason | undefined;
@@ -69,7 +65,7 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
     this.#pings = new Pings((kind, payload, signal) => this.#outbox.send(kind, payload, signal));
     socket.once('error', (error: NodeJS.ErrnoException) => this.#lose(error.code ?? error.message));
     socket.once('close', () => this.#finish());
-    this.#publish(opened);
+    this.#publish('pipe-opened');
     setImmediate(() => this.#start());
   }
 
@@ -216,12 +212,9 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
     if (this.#reason) return;
     const next = this.#liveness.next(performance.now());
     if (next.action === 'dead') {
-      if (this.#suspected) this.#lose('nothing was heard from the peer');
-      else setImmediate(() => this.#tick()); // this process may have been held up: look once at what came
-      this.#suspected = true;
+      this.#lose('nothing was heard from the peer');
       return;
     }
-    this.#suspected = false;
     if (next.action === 'heartbeat') {
       if (this.#outbox.idle) void this.#outbox.send(KIND.heartbeat, EMPTY);
       this.#liveness.wrote(performance.now()); // also when data is stuck: it will speak for us
@@ -286,12 +279,11 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
     clearTimeout(this.#timer);
     this.#outbox.abandon(closeError(this.#reason!));
     this.#resolveClosed(this.#reason!);
-    this.#publish(ended);
+    this.#publish('pipe-closed');
   }
 
-  #publish(event: typeof opened): void {
-    if (!event.hasSubscribers) return;
+  #publish(event: EventName): void {
     const { peer, direction, route } = this;
-    event.publish({ attempt: this.#attempt, peer, direction, strategy: route.strategy, ...this.#reason });
+    publish(event, { attempt: this.#attempt, peer, direction, strategy: route.strategy, ...this.#reason });
   }
 }

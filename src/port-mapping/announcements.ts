@@ -10,14 +10,14 @@ import { decodeNatPmpResponse } from './nat-pmp-message.js';
 import { decodePcpResponse } from './pcp-message.js';
 import { decodeSsdp, isGatewayTarget, SSDP_GROUP } from './ssdp-message.js';
 
-/** `changed`: the gateway said something worth a look. `restarted`: it says that it started anew. */
-export type Announcement = 'changed' | 'restarted';
+/** The gateway said something that may mean a restart: worth asking for the mapping again. */
+export type Announcement = 'heard';
 
 const PCP_ANNOUNCEMENT_PORT = 5350;
 const SSDP_PORT = 1900;
 const ALL_HOSTS: Readonly<Record<Family, string>> = { 4: '224.0.0.1', 6: 'ff02::1' };
 
-/** Reads SSDP notifications, and remembers the last BOOTID: another one means a restart. Pure but for that. */
+/** Reads SSDP notifications, and remembers the last BOOTID: one that is not known may mean a restart. Pure but for that. */
 export class SsdpNotices {
   #bootId: string | undefined;
 
@@ -25,10 +25,10 @@ export class SsdpNotices {
     try {
       const message = decodeSsdp(datagram);
       if (message.kind === 'answer' || !isGatewayTarget(message.target)) return undefined;
-      if (message.kind === 'byebye') return 'changed';
+      if (message.kind === 'byebye') return 'heard';
       const before = this.#bootId;
       this.#bootId = message.bootId;
-      return before !== undefined && before !== message.bootId ? 'restarted' : undefined;
+      return before === message.bootId ? undefined : 'heard';
     } catch {
       return undefined;
     }
@@ -39,7 +39,7 @@ export class SsdpNotices {
 export function readControlAnnouncement(datagram: Uint8Array): Announcement | undefined {
   try {
     const response = datagram[0] === 0 ? decodeNatPmpResponse(datagram) : decodePcpResponse(datagram);
-    return response.opcode === 'map' ? undefined : 'changed';
+    return response.opcode === 'map' ? undefined : 'heard';
   } catch {
     return undefined;
   }

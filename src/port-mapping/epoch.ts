@@ -20,6 +20,17 @@ function natPmpLost(before: Sighting, now: Sighting): boolean {
   return now.epochSeconds + 2 < expected;
 }
 
+/**
+ * Neither rule sees a restart that followed the last sighting at once when the gateway had not run for longer
+ * than their tolerance before: the new epoch then looks like the old one's continuation.
+ */
+function isBlind(before: Sighting, now: Sighting): boolean {
+  return before.epochSeconds <= 3 + (now.atSeconds - before.atSeconds) / 8;
+}
+
+/** `unclear`: this epoch would look the same with a restart and without. */
+export type EpochVerdict = 'steady' | 'restarted' | 'unclear';
+
 /** Remembers the last epoch seen, and says of each new one whether the gateway restarted in between. */
 export class EpochWatch {
   readonly #lost: (before: Sighting, now: Sighting) => boolean;
@@ -30,10 +41,12 @@ export class EpochWatch {
   }
 
   /** @param nowMs monotonic milliseconds */
-  observe(epochSeconds: number, nowMs: number): 'steady' | 'restarted' {
+  observe(epochSeconds: number, nowMs: number): EpochVerdict {
     const now = { epochSeconds, atSeconds: nowMs / 1000 };
     const before = this.#last;
     this.#last = now;
-    return before !== undefined && this.#lost(before, now) ? 'restarted' : 'steady';
+    if (before === undefined) return 'steady';
+    if (this.#lost(before, now)) return 'restarted';
+    return isBlind(before, now) ? 'unclear' : 'steady';
   }
 }

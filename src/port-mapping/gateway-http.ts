@@ -8,7 +8,7 @@ import type { GatewayUrl } from './description-location.js';
 import type { GatewayPath } from './mapping-protocol.js';
 
 /** Descriptions of real gateways are 3 to 20 KiB long, SOAP answers below 2. */
-export const MAX_BODY_BYTES = 64 * 1024;
+const MAX_BODY_BYTES = 64 * 1024;
 const MAX_HEAD_BYTES = 8 * 1024;
 const TIME_LIMIT_MS = 3000;
 

@@ -49,7 +49,7 @@ const MEANINGS: Record<PortMappingProtocol, ReadonlyMap<number, string>> = {
 };
 
 /** What the number means in that protocol, in a few words. */
-export function refusalMeaning(protocol: PortMappingProtocol, number: number): string {
+function refusalMeaning(protocol: PortMappingProtocol, number: number): string {
   return MEANINGS[protocol].get(number) ?? 'unknown reason';
 }
 

@@ -30,7 +30,7 @@ export function renewalDueAtMs(lease: Lease, failures: number): number {
  * requests. Announcements make it sooner, but many hosts' firewalls drop multicast, and a restarted
  * gateway's mappings are to be back within 30 s.
  */
-export const CHECK_EVERY_MS = 20_000;
+export const CHECK_EVERY_MS = 15_000;
 
 /** A gateway that was silent when asked is probably restarting: it is asked again soon. */
 export const RECHECK_AFTER_SILENCE_MS = 4_000;

@@ -9,14 +9,8 @@ import { type Announcement, listenForAnnouncements } from './announcements.js';
 import { detectedClients } from './detection.js';
 import { Doorbell } from './doorbell.js';
 import { findGateway, type Gateway } from './gateway.js';
-import {
-  CHECK_EVERY_MS,
-  type Lease,
-  leaseEndsAtMs,
-  RECHECK_AFTER_SILENCE_MS,
-  renewalDueAtMs,
-  retryAfterMs,
-} from './lease.js';
+import { retryAfterMs } from './lease.js';
+import { keepLease, SETTLE_MS } from './lease-keeper.js';
 import { mappingClients } from './mapping-clients.js';
 import type { GatewayPath, MappingClient, MappingRequest } from './mapping-protocol.js';
 import type { PortMapping, PortMappingOptions, PortMappingProtocol } from './port-mapping.js';
@@ -53,9 +47,6 @@ export interface PortMapper extends AsyncDisposable {
 
 /** Removal is a courtesy with a lease behind it: closing waits no longer than this for it. */
 const REMOVAL_LIMIT_MS = 1000;
-
-/** From an announcement to acting on it. */
-const SETTLE_MS = 1000;
 
 interface Held {
   readonly client: MappingClient;
@@ -201,58 +192,19 @@ class GatewayPortMapper implements PortMapper {
       this.#firstRound.abort();
       const { localAddress, internalPort } = this.#settings;
       publish('port-mapping-opened', { localAddress, internalPort, mapping: held, remade });
-      const reason = await this.#keepLease(client, held, signal);
+      const keeping = {
+        client,
+        mapping: held,
+        request: this.#request(held.external.port),
+        clock: this.#clock,
+        doorbell: this.#doorbell,
+        onRenewed: (lifetimeSeconds: number) =>
+          publish('port-mapping-renewed', { localAddress, internalPort, lifetimeSeconds }),
+        onFailed: (error: unknown) => this.#failed(client, error),
+      };
+      const reason = await keepLease(keeping, signal);
       publish('port-mapping-lost', { localAddress, internalPort, reason });
       held = await this.#open(client, held.external.port, signal);
-    }
-  }
-
-  /** Renews and checks; returns why the mapping is no more what was published. */
-  async #keepLease(client: MappingClient, mapping: PortMapping, signal: AbortSignal): Promise<string> {
-    const now = () => this.#clock.now();
-    let lease: Lease = { grantedAtMs: now(), lifetimeSeconds: mapping.lifetimeSeconds };
-    let checkAtMs = now() + CHECK_EVERY_MS;
-    for (let failures = 0; ; ) {
-      const renewAtMs = renewalDueAtMs(lease, failures);
-      const nextMs = Math.min(renewAtMs, checkAtMs, leaseEndsAtMs(lease));
-      const heard = await this.#doorbell.wait(this.#clock, Math.max(0, nextMs - now()), signal);
-      // A gateway that wakes up says so many times over, and needs a moment before it serves.
-      if (heard) await this.#clock.sleep(SETTLE_MS, signal);
-      if (heard === 'restarted') return 'the gateway restarted';
-      if (now() >= leaseEndsAtMs(lease)) return 'the lease ran out without a renewal';
-      if (heard === undefined && now() >= renewAtMs) {
-        const renewed = await this.#renew(client, mapping, signal);
-        if (renewed === 'moved') return 'the gateway gave another endpoint';
-        if (renewed === undefined) failures++;
-        else [lease, failures] = [renewed, 0];
-        continue;
-      }
-      try {
-        if ((await client.check(signal)) === 'lost') return 'the gateway restarted or forgot';
-        checkAtMs = now() + CHECK_EVERY_MS;
-      } catch (error) {
-        if (signal.aborted) throw error;
-        checkAtMs = now() + RECHECK_AFTER_SILENCE_MS;
-      }
-    }
-  }
-
-  async #renew(
-    client: MappingClient,
-    mapping: PortMapping,
-    signal: AbortSignal,
-  ): Promise<Lease | 'moved' | undefined> {
-    const { localAddress, internalPort } = this.#settings;
-    const grantedAtMs = this.#clock.now();
-    try {
-      const { external, lifetimeSeconds } = await client.open(this.#request(mapping.external.port), signal);
-      if (external.host !== mapping.external.host || external.port !== mapping.external.port) return 'moved';
-      publish('port-mapping-renewed', { localAddress, internalPort, lifetimeSeconds });
-      return { grantedAtMs, lifetimeSeconds };
-    } catch (error) {
-      if (signal.aborted) throw error;
-      this.#failed(client, error);
-      return undefined;
     }
   }
 

@@ -28,10 +28,10 @@ export interface GrantedMapping {
 }
 
 /**
- * `steady`: the gateway still stands by the mapping. `lost`: it restarted or forgot. A check that nobody
- * answers rejects: that says nothing about the mapping.
+ * `steady`: the gateway still stands by the mapping. `lost`: it restarted or forgot. `unclear`: it answered, and
+ * only asking for the mapping again can tell. A check that nobody answers rejects.
  */
-export type MappingHealth = 'steady' | 'lost';
+export type MappingHealth = 'steady' | 'lost' | 'unclear';
 
 export interface MappingClient {
   readonly protocol: PortMappingProtocol;

@@ -2,7 +2,7 @@
 import { WayleaveError } from '../errors.js';
 import { toEndpoint } from '../net/endpoint.js';
 import { exchangeDatagrams } from './datagram-exchange.js';
-import { EpochWatch } from './epoch.js';
+import { type EpochVerdict, EpochWatch } from './epoch.js';
 import { unusableGrant } from './external-address.js';
 import { GatewayRefusal } from './gateway-refusal.js';
 import type {
@@ -49,7 +49,7 @@ export class NatPmpClient implements MappingClient {
   /** A new external address is a loss too: what was published leads elsewhere. */
   async check(signal: AbortSignal): Promise<MappingHealth> {
     const { address, epoch } = await this.#askAddress(signal);
-    return epoch === 'restarted' || address !== this.#externalAddress ? 'lost' : 'steady';
+    return epoch === 'restarted' || address !== this.#externalAddress ? 'lost' : epoch;
   }
 
   /** Section 3.4: lifetime and external port 0. */
@@ -60,7 +60,7 @@ export class NatPmpClient implements MappingClient {
     await this.#map({ internalPort, externalPort: 0, lifetimeSeconds: 0 }, signal);
   }
 
-  async #askAddress(signal: AbortSignal): Promise<{ address: string; epoch: 'steady' | 'restarted' }> {
+  async #askAddress(signal: AbortSignal): Promise<{ address: string; epoch: EpochVerdict }> {
     const accept = (datagram: Uint8Array) => {
       const response = decodeNatPmpResponse(datagram);
       return response.opcode === 'address' ? response : undefined;

@@ -9,7 +9,7 @@
 import { DecodeError } from '../errors.js';
 import { ipBytes, unmappedIp } from '../net/ip-scope.js';
 
-export const PCP_VERSION = 2;
+const PCP_VERSION = 2;
 export const PCP_NONCE_LENGTH = 12;
 const RESPONSE_BIT = 0x80;
 const OPCODES = { announce: 0, map: 1 } as const;

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { toEndpoint } from '../net/endpoint.js';
 import { exchangeDatagrams } from './datagram-exchange.js';
-import { EpochWatch } from './epoch.js';
+import { type EpochVerdict, EpochWatch } from './epoch.js';
 import { unusableGrant } from './external-address.js';
 import { GatewayRefusal } from './gateway-refusal.js';
 import type {
@@ -52,7 +52,8 @@ export class PcpClient implements MappingClient {
   }
 
   async check(signal: AbortSignal): Promise<MappingHealth> {
-    return (await this.#announce(signal)) === 'restarted' ? 'lost' : 'steady';
+    const verdict = await this.#announce(signal);
+    return verdict === 'restarted' ? 'lost' : verdict;
   }
 
   async remove(signal: AbortSignal): Promise<void> {
@@ -63,7 +64,7 @@ export class PcpClient implements MappingClient {
   }
 
   /** An ANNOUNCE that is refused still shows that PCP is spoken, and carries the epoch. */
-  async #announce(signal: AbortSignal): Promise<'steady' | 'restarted'> {
+  async #announce(signal: AbortSignal): Promise<EpochVerdict> {
     const request = encodePcpAnnounceRequest(this.#path.localAddress);
     const accept = (datagram: Uint8Array) => {
       const response = decodePcpResponse(datagram);

@@ -1,15 +1,11 @@
-// Calls an action of a UPnP service on the gateway: the SOAP envelope over HTTP.
+// Calls an action of a UPnP service on the gateway: the SOAP envelope over HTTP. What reads XML is loaded when a
+// gateway has answered by SSDP, not before: most nodes never need it.
 import { DecodeError } from '../errors.js';
 import type { GatewayUrl } from './description-location.js';
 import { requestHttp } from './gateway-http.js';
 import type { GatewayPath } from './mapping-protocol.js';
-import {
-  decodeSoapResponse,
-  encodeSoapRequest,
-  type SoapArguments,
-  type SoapResults,
-} from './soap-message.js';
-import { parseDescription, type UpnpService } from './upnp-description.js';
+import type { SoapArguments, SoapResults } from './soap-message.js';
+import type { UpnpService } from './upnp-service.js';
 
 /** @throws GatewayRefusal, DecodeError, or what requestHttp throws. */
 export async function callAction(
@@ -19,6 +15,7 @@ export async function callAction(
   args: SoapArguments,
   signal: AbortSignal,
 ): Promise<SoapResults> {
+  const { decodeSoapResponse, encodeSoapRequest } = await import('./soap-message.js');
   const body = encodeSoapRequest(service.type, action, args);
   const headers = {
     'Content-Type': 'text/xml; charset="utf-8"',
@@ -37,6 +34,7 @@ export async function readServices(
   location: GatewayUrl,
   signal: AbortSignal,
 ): Promise<UpnpService[]> {
+  const { parseDescription } = await import('./upnp-description.js');
   const { status, body } = await requestHttp(path, location, { method: 'GET' }, signal);
   if (status !== 200) throw new DecodeError('http/status', `${status} to the description's URL`);
   return parseDescription(body, location);

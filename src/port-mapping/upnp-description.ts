@@ -3,21 +3,12 @@
 import { DecodeError } from '../errors.js';
 import { controlUrl, type GatewayUrl } from './description-location.js';
 import { childOf, childrenOf, parseGatewayXml, textOf, type XmlNode } from './gateway-xml.js';
-
-/** The services, in the order of preference: what reserves a port itself first, pinholes apart. */
-export const CONNECTION_SERVICES = [
-  'urn:schemas-upnp-org:service:WANIPConnection:2',
-  'urn:schemas-upnp-org:service:WANIPConnection:1',
-  'urn:schemas-upnp-org:service:WANPPPConnection:1',
-] as const;
-export const PINHOLE_SERVICE = 'urn:schemas-upnp-org:service:WANIPv6FirewallControl:1';
-
-export type UpnpServiceType = (typeof CONNECTION_SERVICES)[number] | typeof PINHOLE_SERVICE;
-
-export interface UpnpService {
-  readonly type: UpnpServiceType;
-  readonly control: GatewayUrl;
-}
+import {
+  CONNECTION_SERVICES,
+  PINHOLE_SERVICE,
+  type UpnpService,
+  type UpnpServiceType,
+} from './upnp-service.js';
 
 /**
  * All known services, the preferred ones first. A control URL that leads off the gateway loses its service.

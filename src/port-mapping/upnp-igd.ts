@@ -16,18 +16,24 @@ import type {
 import type { SoapResults } from './soap-message.js';
 import { searchGateway } from './ssdp.js';
 import { callAction, readServices } from './upnp-control.js';
-import { CONNECTION_SERVICES, type UpnpService } from './upnp-description.js';
+import { CONNECTION_SERVICES, type UpnpService } from './upnp-service.js';
 
 /** Who holds an external port, as far as the gateway tells. */
 type Holder = 'nobody' | 'us' | 'another' | 'not told';
 
 const NO_SUCH_ENTRY = 714;
 
+/** A WAN service and the external address that it had when it was found. */
+interface Connected {
+  readonly service: UpnpService;
+  readonly address: string;
+}
+
 export class UpnpIgdClient implements MappingClient {
   readonly protocol = 'upnp-igd';
   readonly #path: GatewayPath;
   readonly #random: () => number;
-  #connected: { service: UpnpService; address: string } | undefined;
+  #connected: Connected | undefined;
   #open: (IgdTry & { internalPort: number }) | undefined;
 
   constructor(path: GatewayPath, random: () => number = Math.random) {
@@ -39,8 +45,24 @@ export class UpnpIgdClient implements MappingClient {
     await this.#connect(signal);
   }
 
+  /** A gateway that restarted may describe itself anew, on another port: looked for from the start then. */
   async open(request: MappingRequest, signal: AbortSignal): Promise<GrantedMapping> {
-    const { service, address } = await this.#connect(signal);
+    if (this.#connected) {
+      try {
+        return await this.#openOn(this.#connected, request, signal);
+      } catch (error) {
+        if (error instanceof GatewayRefusal || signal.aborted) throw error;
+        this.#connected = undefined;
+      }
+    }
+    return this.#openOn(await this.#connect(signal), request, signal);
+  }
+
+  async #openOn(
+    { service, address }: Connected,
+    request: MappingRequest,
+    signal: AbortSignal,
+  ): Promise<GrantedMapping> {
     const { internalPort } = request;
     let attempt: IgdTry = { externalPort: request.externalPort, leaseSeconds: request.lifetimeSeconds };
     for (let tries = 1; ; tries++) {
@@ -66,22 +88,15 @@ export class UpnpIgdClient implements MappingClient {
     }
   }
 
-  /** A gateway that restarted may describe itself anew, on another port: asked again from the start then. */
   async check(signal: AbortSignal): Promise<MappingHealth> {
     const connected = this.#connected;
     if (!connected || !this.#open) return 'lost';
     const { externalPort, internalPort } = this.#open;
-    try {
-      if ((await this.#externalAddress(connected.service, signal)) !== connected.address)
-        return this.#forget();
-      const holder = await this.#holderOf(connected.service, externalPort, internalPort, signal);
-      return holder === 'us' || holder === 'not told' ? 'steady' : this.#forget();
-    } catch (error) {
-      if (signal.aborted) throw error;
-      this.#connected = undefined;
-      await this.#connect(signal); // silent: rejects, and nothing is known
-      return this.#forget();
-    }
+    const address = await this.#externalAddress(connected.service, signal);
+    const holder = await this.#holderOf(connected.service, externalPort, internalPort, signal);
+    if (address === connected.address && (holder === 'us' || holder === 'not told')) return 'steady';
+    this.#connected = undefined;
+    return 'lost';
   }
 
   async remove(signal: AbortSignal): Promise<void> {
@@ -93,13 +108,8 @@ export class UpnpIgdClient implements MappingClient {
     await callAction(this.#path, service, 'DeletePortMapping', keyOf(open.externalPort), signal);
   }
 
-  #forget(): 'lost' {
-    this.#connected = undefined;
-    return 'lost';
-  }
-
   /** The first service, in the order of preference, that has an external address. */
-  async #connect(signal: AbortSignal): Promise<{ service: UpnpService; address: string }> {
+  async #connect(signal: AbortSignal): Promise<Connected> {
     if (this.#connected) return this.#connected;
     const location = await searchGateway(this.#path, signal);
     const services = await readServices(this.#path, location, signal);

@@ -12,7 +12,7 @@ import type {
 } from './mapping-protocol.js';
 import { searchGateway } from './ssdp.js';
 import { callAction, readServices } from './upnp-control.js';
-import { PINHOLE_SERVICE, type UpnpService } from './upnp-description.js';
+import { PINHOLE_SERVICE, type UpnpService } from './upnp-service.js';
 
 const PROTOCOL_TCP = 6;
 /** Section 2.3.8: 1 to 86400 seconds. */
@@ -32,49 +32,50 @@ export class UpnpPinholeClient implements MappingClient {
     await this.#connect(signal);
   }
 
+  /** A gateway that restarted may describe itself anew, on another port: looked for from the start then. */
   async open(request: MappingRequest, signal: AbortSignal): Promise<GrantedMapping> {
-    const service = await this.#connect(signal);
+    if (this.#service) {
+      try {
+        return await this.#openOn(this.#service, request, signal);
+      } catch (error) {
+        if (error instanceof GatewayRefusal || signal.aborted) throw error;
+        this.#service = undefined;
+      }
+    }
+    return this.#openOn(await this.#connect(signal), request, signal);
+  }
+
+  async #openOn(service: UpnpService, request: MappingRequest, signal: AbortSignal): Promise<GrantedMapping> {
     const { internalPort } = request;
     const leaseSeconds = Math.min(request.lifetimeSeconds, MAX_LEASE_SECONDS);
     const external = toEndpoint(this.#path.localAddress, internalPort);
     if (!external) throw new WayleaveError('bad-option', `port ${internalPort} cannot be opened`);
-    if (this.#pinhole?.internalPort !== internalPort || !(await this.#update(leaseSeconds, signal))) {
-      const results = await callAction(
-        this.#path,
-        service,
-        'AddPinhole',
-        [
-          ['RemoteHost', ''],
-          ['RemotePort', 0],
-          ['InternalClient', this.#path.localAddress],
-          ['InternalPort', internalPort],
-          ['Protocol', PROTOCOL_TCP],
-          ['LeaseTime', leaseSeconds],
-        ],
-        signal,
-      );
-      const id = results('UniqueID');
-      if (!/^\d{1,5}$/.test(id))
-        throw new WayleaveError('request-failed', 'the gateway gave no pinhole number');
-      this.#pinhole = { id, internalPort, leaseSeconds, grantedAtMs: this.#path.clock.now() };
-    }
-    return { external, lifetimeSeconds: leaseSeconds };
+    const granted = { external, lifetimeSeconds: leaseSeconds };
+    if (this.#pinhole?.internalPort === internalPort && (await this.#update(service, leaseSeconds, signal)))
+      return granted;
+    const args = [
+      ['RemoteHost', ''],
+      ['RemotePort', 0],
+      ['InternalClient', this.#path.localAddress],
+      ['InternalPort', internalPort],
+      ['Protocol', PROTOCOL_TCP],
+      ['LeaseTime', leaseSeconds],
+    ] as const;
+    const results = await callAction(this.#path, service, 'AddPinhole', args, signal);
+    const id = results('UniqueID');
+    if (!/^\d{1,5}$/.test(id))
+      throw new WayleaveError('request-failed', 'the gateway gave no pinhole number');
+    this.#pinhole = { id, internalPort, leaseSeconds, grantedAtMs: this.#path.clock.now() };
+    return granted;
   }
 
   /** Prolongs by what is left of the lease, which changes nothing, and shows whether the number is known. */
   async check(signal: AbortSignal): Promise<MappingHealth> {
-    if (!this.#pinhole) return 'lost';
+    if (!this.#pinhole || !this.#service) return 'lost';
     const { leaseSeconds, grantedAtMs } = this.#pinhole;
     const leftSeconds = leaseSeconds - (this.#path.clock.now() - grantedAtMs) / 1000;
     if (leftSeconds < 1) return 'lost';
-    try {
-      return (await this.#update(Math.ceil(leftSeconds), signal)) ? 'steady' : 'lost';
-    } catch (error) {
-      if (signal.aborted) throw error;
-      this.#service = undefined; // it may have moved to another port
-      await this.#connect(signal);
-      return 'lost';
-    }
+    return (await this.#update(this.#service, Math.ceil(leftSeconds), signal)) ? 'steady' : 'lost';
   }
 
   async remove(signal: AbortSignal): Promise<void> {
@@ -85,8 +86,7 @@ export class UpnpPinholeClient implements MappingClient {
   }
 
   /** False: the gateway does not know the number (any more). */
-  async #update(leaseSeconds: number, signal: AbortSignal): Promise<boolean> {
-    const service = await this.#connect(signal);
+  async #update(service: UpnpService, leaseSeconds: number, signal: AbortSignal): Promise<boolean> {
     const pinhole = this.#pinhole!;
     const args = [
       ['UniqueID', pinhole.id],

@@ -86,10 +86,18 @@ export class Attempt implements AttemptChannel {
 
   onMessage(handler: Handler<[Heard]>): Disposable {
     const subscription = this.#handlers.add(handler);
-    const earlier = new Listeners<[Heard]>(error => this.#binding.onHandlerError(error));
-    earlier.add(handler);
-    for (const heard of this.#queue) earlier.emit(heard);
-    return subscription;
+    const earlier = [...this.#queue];
+    const once = new Listeners<[Heard]>(error => this.#binding.onHandlerError(error));
+    const former = once.add(handler);
+    queueMicrotask(() => {
+      for (const heard of earlier) once.emit(heard);
+    });
+    return {
+      [Symbol.dispose]() {
+        subscription[Symbol.dispose]();
+        former[Symbol.dispose]();
+      },
+    };
   }
 
   /** A message for this attempt has arrived. */

@@ -24,6 +24,8 @@ export interface SignallingChannel extends AsyncDisposable {
   readonly url: string;
   /** Whether a message could be sent at this moment. */
   readonly registered: boolean;
+  /** Milliseconds to the server and back, as registering took; undefined until then. */
+  readonly roundTripMs: number | undefined;
   /** What the server said when this node last registered; undefined until then. */
   readonly greeting: Greeting | undefined;
   /**

@@ -54,7 +54,7 @@ export function deliver(
 }
 
 /** A server that answered says more than one that did not; all messages are kept. */
-export function mostTelling(failures: readonly WayleaveError[]): WayleaveError {
+function mostTelling(failures: readonly WayleaveError[]): WayleaveError {
   const found = (code: WayleaveError['code']) => failures.find(error => error.code === code);
   const first = found('peer-not-registered') ?? found('rate-limited') ?? failures[0]!;
   if (failures.length === 1) return first;

@@ -54,7 +54,7 @@ const turnGrant = z.object({
 });
 
 /** From the server to a client. */
-export const SERVER_FRAMES = {
+const SERVER_FRAMES = {
   /** First on every connection. The client signs the nonce together with the host that it dialled. */
   challenge: z.object({ nonce, protocol: z.literal(PROTOCOL_VERSION) }),
   /** Registered; sent again whenever the STUN and TURN endpoints or credentials change. */
@@ -85,7 +85,7 @@ export const CLIENT_FRAMES = {
 type Frames<Table extends Record<string, z.ZodType>> = {
   [Type in keyof Table & string]: { type: Type } & z.output<Table[Type]>;
 };
-export type ServerFrames = Frames<typeof SERVER_FRAMES>;
+type ServerFrames = Frames<typeof SERVER_FRAMES>;
 export type ServerFrame = ServerFrames[keyof ServerFrames];
 export type ClientFrames = Frames<typeof CLIENT_FRAMES>;
 export type ClientFrame = ClientFrames[keyof ClientFrames];

@@ -32,10 +32,6 @@ export class FurtherChannels {
     this.#create = create;
   }
 
-  [Symbol.iterator](): Iterator<SignallingChannel> {
-    return [...this.#entries.values()].map(({ channel }) => channel)[Symbol.iterator]();
-  }
-
   /** @throws WayleaveError `rate-limited` when eight are leased already. */
   lease(url: string): ChannelLease {
     const entry = this.#entries.get(url) ?? this.#add(url);

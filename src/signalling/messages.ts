@@ -2,6 +2,7 @@
 // (envelope.ts). To add a message is to add a row. A type that this version does not know is ignored.
 import { z } from 'zod';
 import { DecodeError } from '../errors.js';
+import { behaviourSchema } from '../nat/profile.js';
 import { canonicalIp } from '../net/ip-scope.js';
 
 /** Canonical IP literal and port: never a name, one spelling only. */
@@ -10,6 +11,19 @@ const endpoint = z.object({
   port: z.number().int().min(1).max(65535),
 });
 const reason = z.string().min(1).max(200);
+
+/** What a peer must know of one place in order to punch to it: see strategies/punch-plan.ts. */
+const punchPlace = z.object({
+  mapped: endpoint,
+  tcp: behaviourSchema.pick({
+    kind: true,
+    mapping: true,
+    filtering: true,
+    ports: true,
+    unsolicitedSyn: true,
+  }),
+  recentPorts: z.array(z.number().int().min(1).max(65_535)).max(8),
+});
 
 /** A message that may begin an attempt at its receiver. All others are dropped unless the attempt is known. */
 const opens = <Shape extends z.ZodRawShape>(shape: Shape) => ({ opens: true, schema: z.object(shape) });
@@ -20,6 +34,20 @@ export const MESSAGES = {
   'reverse-request': opens({
     address: z.string().min(1).max(4096),
     endpoints: z.array(endpoint).min(1).max(8),
+  }),
+  /** Let us punch: my places, one for each address family at the most, and how far the server is from me. */
+  'punch-offer': opens({
+    address: z.string().min(1).max(4096),
+    round: z.number().int().min(1).max(3),
+    places: z.array(punchPlace).min(1).max(4),
+    roundTripMs: z.number().min(0).max(60_000),
+  }),
+  /** My place for the same pair, which the offer's `place` index names; I dial `startInMs` after sending this. */
+  'punch-answer': follows({
+    round: z.number().int().min(1).max(3),
+    place: z.number().int().min(0).max(3),
+    answer: punchPlace,
+    startInMs: z.number().min(0).max(60_000),
   }),
   /** What you asked for will not be done. */
   refused: follows({ reason }),

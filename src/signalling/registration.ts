@@ -23,12 +23,14 @@ const SILENCE_LIMIT_MS = 45_000;
 /** How long a close handshake may take before the socket is destroyed. */
 const CLOSE_WITHIN_MS = 500;
 
-export interface Ended {
+interface Ended {
   readonly error: WayleaveError;
   readonly closeCode: number;
 }
 
 export interface Session {
+  /** From the answer to the challenge until the welcome, milliseconds. */
+  readonly roundTripMs: number;
   send(frame: ClientFrame): void;
   /** Resolves, never rejects, with why the connection ended and the WebSocket close code. */
   readonly ended: Promise<Ended>;
@@ -71,6 +73,7 @@ export async function register(options: SessionOptions): Promise<Session> {
     let failure: WayleaveError | undefined;
     let registered = false;
     let lastHeardAt = clock.now();
+    let answeredAt = lastHeardAt;
     let end: (how: Ended) => void;
     const ended = new Promise<Ended>(settle => {
       end = settle;
@@ -92,8 +95,10 @@ export async function register(options: SessionOptions): Promise<Session> {
       try {
         if (isBinary) throw new WayleaveError('protocol-error', 'a binary frame');
         const frame = readServerFrame(data.toString());
-        if (frame?.type === 'challenge' && !registered) socket.send(JSON.stringify(answer(options, frame)));
-        else if (frame?.type === 'welcome') welcome(frame);
+        if (frame?.type === 'challenge' && !registered) {
+          socket.send(JSON.stringify(answer(options, frame)));
+          answeredAt = clock.now();
+        } else if (frame?.type === 'welcome') welcome(frame);
         else if (registered) options.onFrame(frame);
       } catch (cause) {
         const text = `${url} does not speak this protocol: ${(cause as Error).message}`;
@@ -107,6 +112,7 @@ export async function register(options: SessionOptions): Promise<Session> {
       deadline[Symbol.dispose]();
       deadline.signal.removeEventListener('abort', onDeadline);
       resolve({
+        roundTripMs: clock.now() - answeredAt,
         send: frame => socket.send(JSON.stringify(frame)),
         ended,
         close: () => closeGently(socket, clock),

@@ -18,11 +18,14 @@ const STEADY_AFTER_MS = 30_000;
 /** Somebody waiting cuts the pause short, but tries stay this far apart. */
 const NUDGED_SPACING_MS = 1_000;
 const SEND_WITHIN_MS = 10_000;
+/** A server that was there before may be restarting: so long, a failed try is not the last word for a message. */
+const RESTART_MS = 2_000;
 /** Sends that wait for the server at one time. */
 const MAX_PENDING = 64;
 
 interface Pending {
   readonly frame: ClientFrames['send'];
+  readonly since: number;
   settle(error?: WayleaveError): void;
 }
 interface Waiter {
@@ -50,6 +53,7 @@ export class WebSocketChannel implements SignallingChannel {
   readonly #running: Promise<void>;
   #session: Session | undefined;
   #greeting: Greeting | undefined;
+  #roundTripMs: number | undefined;
   #nextRef = 1;
   #triedAt = 0;
   #lastFailure = 'not yet reached';
@@ -66,6 +70,10 @@ export class WebSocketChannel implements SignallingChannel {
 
   get registered(): boolean {
     return this.#session !== undefined;
+  }
+
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs;
   }
 
   get greeting(): Greeting | undefined {
@@ -98,7 +106,7 @@ export class WebSocketChannel implements SignallingChannel {
     this.#nextRef = (ref + 1) % 0x1_0000_0000;
     const frame = { type: 'send', ref, to, box: box.toString('base64') } as const;
     const acknowledged = this.#wait(deadline.signal, settle => {
-      this.#pending.set(ref, { frame, settle });
+      this.#pending.set(ref, { frame, since: this.#options.clock.now(), settle });
       return () => this.#pending.delete(ref);
     });
     this.#session?.send(frame);
@@ -185,6 +193,7 @@ export class WebSocketChannel implements SignallingChannel {
 
   #registered(session: Session): void {
     this.#session = session;
+    this.#roundTripMs = session.roundTripMs;
     this.#options.onEvent({ event: 'signalling-registered', url: this.url });
     for (const { settle } of [...this.#waiters]) settle();
     for (const { frame } of this.#pending.values()) session.send(frame);
@@ -194,6 +203,8 @@ export class WebSocketChannel implements SignallingChannel {
     this.#lastFailure = error.message;
     this.#options.onEvent({ event: 'signalling-unreachable', url: this.url, reason: error.message });
     for (const { settle } of [...this.#waiters]) settle(error);
+    const patientSince = this.#greeting ? this.#options.clock.now() - RESTART_MS : Number.POSITIVE_INFINITY;
+    for (const { since, settle } of [...this.#pending.values()]) if (since < patientSince) settle(error);
   }
 
   #welcomed(greeting: Greeting): void {

@@ -11,6 +11,18 @@ export const REASONS = {
   'unproved-port': 'The other node names a port at which it may be reached; nobody has proved it.',
   'self-open-port': 'This node takes connections at an address that the other can dial.',
   'unknown-nat': 'It is not known what stands in front of the node, so it is worth a try.',
+  'known-ports': 'Both sides know beforehand which port the other will come from.',
+  'open-door': 'One side’s NAT lets a peer in from any of its ports, once it has heard of it.',
+  'predictable-ports': 'A NAT gives ports in sequence, so the next ones can be predicted.',
+  'random-ports': 'One NAT gives random ports: many tries on both sides meet by chance (birthday paradox).',
+  'random-ports-both': 'Both NATs give random ports to each destination: nobody can aim.',
+  'random-and-changing-ports':
+    'One NAT gives random ports and the other a new one to each destination: nobody can aim.',
+  'tcp-blocked': 'No TCP gets out of one of the networks, except perhaps to a few ports.',
+  'not-measured':
+    'What stands in front of one node is not known: its signalling server names no STUN server.',
+  'no-hairpinning': 'Both nodes are behind one NAT, which does not send packets back inside.',
+  'hole-not-made': 'The two sides dialled each other and never met.',
   'not-listening': 'The other node takes no inbound connections.',
   'self-not-listening': 'This node takes no inbound connections, so it cannot be called back.',
   'behind-nat': 'The other node is behind a NAT, and no port of that NAT leads to it.',
@@ -53,7 +65,6 @@ export const REFUSALS = [
   'policy-refused',
   'peer-could-not',
 ] as const satisfies Reason[];
-export type Refusal = (typeof REFUSALS)[number];
 
 /** Carries a reason through a rejection, for what no error code says. */
 export class StrategyFailure extends WayleaveError {
@@ -66,14 +77,14 @@ export class StrategyFailure extends WayleaveError {
   }
 }
 
-const BY_ERRNO: Record<string, Reason> = {
-  ECONNREFUSED: 'connection-refused',
-  ECONNRESET: 'connection-refused',
-  ETIMEDOUT: 'no-answer',
-  EHOSTUNREACH: 'unreachable',
-  ENETUNREACH: 'unreachable',
-  EADDRNOTAVAIL: 'unreachable',
-};
+const BY_ERRNO = new Map<string | undefined, Reason>([
+  ['ECONNREFUSED', 'connection-refused'],
+  ['ECONNRESET', 'connection-refused'],
+  ['ETIMEDOUT', 'no-answer'],
+  ['EHOSTUNREACH', 'unreachable'],
+  ['ENETUNREACH', 'unreachable'],
+  ['EADDRNOTAVAIL', 'unreachable'],
+]);
 
 /** The reason behind a rejection. */
 export function reasonOf(error: unknown): Reason {
@@ -81,7 +92,7 @@ export function reasonOf(error: unknown): Reason {
   if (!(error instanceof WayleaveError)) return 'failed';
   switch (error.code) {
     case 'dial-failed':
-      return BY_ERRNO[(error.cause as NodeJS.ErrnoException | undefined)?.code ?? ''] ?? 'dial-failed';
+      return BY_ERRNO.get((error.cause as NodeJS.ErrnoException | undefined)?.code) ?? 'dial-failed';
     case 'refused':
       return 'peer-refused';
     case 'timeout':

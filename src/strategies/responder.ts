@@ -10,7 +10,8 @@ import type { Clock } from '../net/clock.js';
 import type { Delivery } from '../signalling/channel.js';
 import type { DialLimiter } from './dial-limits.js';
 import { REFUSALS, reasonOf, StrategyFailure } from './reasons.js';
-import type { Link, Strategy, StrategyName } from './strategy.js';
+import type { Link, PeerRequest, Strategy, StrategyName } from './strategy.js';
+import type { WarmPunchPorts } from './warm-punch-ports.js';
 
 export interface Responder {
   readonly strategies: readonly Strategy[];
@@ -18,6 +19,7 @@ export interface Responder {
   readonly clock: Clock;
   readonly limiter: DialLimiter;
   readonly handshakeTimeoutMs: number;
+  readonly punchPorts: WarmPunchPorts;
   /** Our present address. */
   self(): NodeAddress;
   admit(peer: NodeId): boolean | Promise<boolean>;
@@ -42,8 +44,19 @@ export async function respond(responder: Responder, delivery: Delivery): Promise
     view.onMessage(({ body: { type } }) => {
       if (type === 'cancel') given.abort(CANCELLED);
     });
-    const { identity, handshakeTimeoutMs } = responder;
-    const request = { attempt, self: responder.self(), identity, clock, handshakeTimeoutMs, delivery, body };
+    const { identity, handshakeTimeoutMs, punchPorts } = responder;
+    const request: PeerRequest = {
+      attempt,
+      self: responder.self(),
+      identity,
+      clock,
+      handshakeTimeoutMs,
+      punchPorts,
+      serverRoundTripMs: delivery.via.roundTripMs ?? 0,
+      channel: view,
+      delivery,
+      body,
+    };
     const link = await strategy.respond(request, budget.signal);
     try {
       await link.nominate(budget.signal);

@@ -11,6 +11,7 @@ import type { AttemptChannel, Delivery } from '../signalling/channel.js';
 import type { PeerMessage } from '../signalling/messages.js';
 import type { Inbound } from './inbound.js';
 import type { Reason } from './reasons.js';
+import type { WarmPunchPorts } from './warm-punch-ports.js';
 
 export const STRATEGY_NAMES = ['direct', 'reverse', 'punch', 'relay'] as const;
 export type StrategyName = (typeof STRATEGY_NAMES)[number];
@@ -42,6 +43,10 @@ export interface Attempt {
   readonly handshakeTimeoutMs: number;
   /** Where dial-backs of this attempt arrive. */
   readonly inbound: Inbound;
+  /** Ports to punch from. */
+  readonly punchPorts: WarmPunchPorts;
+  /** Milliseconds to the signalling server and back, as far as known. */
+  readonly serverRoundTripMs: number;
   /** The way to the peer through signalling; made when first asked for. */
   channel(): AttemptChannel;
   /** Hears how each strategy ended. */
@@ -55,6 +60,10 @@ export interface PeerRequest<T extends PeerMessage['type'] = PeerMessage['type']
   readonly identity: Identity;
   readonly clock: Clock;
   readonly handshakeTimeoutMs: number;
+  readonly punchPorts: WarmPunchPorts;
+  readonly serverRoundTripMs: number;
+  /** Our part in the attempt, for further messages. */
+  readonly channel: AttemptChannel;
   readonly delivery: Delivery;
   readonly body: Extract<PeerMessage, { type: T }>;
 }

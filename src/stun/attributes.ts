@@ -136,6 +136,7 @@ export const ATTRIBUTES = {
   // Our own, not IANA's, from the range that others may ignore (docs/nat-behaviour.md).
   'DIAL-BACK': row(0xdbac, dialBack),
   'OTHER-PORT': row(0xdbad, integer(2, 2)), // of a server with one address: its second port
+  'ANSWER-AFTER': row(0xdbae, integer(2, 2)), // seconds that the server shall wait before it answers
 } as const;
 
 export type AttributeName = keyof typeof ATTRIBUTES;

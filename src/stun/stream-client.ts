@@ -1,5 +1,6 @@
 // STUN requests over one TCP or TLS connection, which holds its mapping for as long as it stays open
 // (RFC 8489 sections 6.2.2 and 6.2.3). Messages that are no answers go to `onMessage`.
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { abortError, DecodeError, WayleaveError } from '../errors.js';
@@ -45,6 +46,7 @@ export class StreamStunClient implements AsyncDisposable {
     this.server = options.server;
     this.local = local;
     this.#socket = socket;
+    setMaxListeners(0, this.#closed.signal); // one a request: as many as are under way
     this.#pending = new PendingRequests(options.clock ?? systemClock);
     const framer = new StreamFramer(MAX_MESSAGE_BYTES);
     socket.on('data', chunk => {

@@ -1,6 +1,7 @@
 // STUN requests from one UDP socket, to any number of servers: one local port, so one mapping to observe
 // (RFC 8489 section 6.2.1). An answer counts only from the endpoint that was asked, with the id it was given.
 import type { RemoteInfo, Socket } from 'node:dgram';
+import { setMaxListeners } from 'node:events';
 import { WayleaveError } from '../errors.js';
 import { type Clock, systemClock } from '../net/clock.js';
 import type { Endpoint } from '../net/endpoint.js';
@@ -40,6 +41,7 @@ export class UdpStunClient implements AsyncDisposable {
 
   private constructor(socket: Socket, options: UdpClientOptions) {
     this.#socket = socket;
+    setMaxListeners(0, this.#closing.signal); // one a request: as many as are under way
     this.#pending = new PendingRequests(options.clock ?? systemClock);
     socket.on('message', (bytes: Buffer, { address, port }: RemoteInfo) => {
       const message = tryDecode(bytes);

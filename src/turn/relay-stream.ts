@@ -9,6 +9,7 @@ import type { Family } from '../net/ip-scope.js';
 import type { RelayedTransport } from './allocation.js';
 import { type Cancellable, openTurn, type TurnClient } from './client.js';
 import { type DatagramRole, openDatagramStream } from './datagram-stream.js';
+import type { ServerRest } from './server-rest.js';
 import type { TurnServer } from './turn-server.js';
 
 /** How long one way to a server (TCP, say) is given before the next one to it (TLS) is tried beside it. */
@@ -21,6 +22,8 @@ export interface RelayOptions {
   readonly relayed?: RelayedTransport;
   /** Family of the relayed address. Default: the server's choice. */
   readonly family?: Family | undefined;
+  /** Remembers which servers are full; share one among all calls. Default: nothing is remembered. */
+  readonly rest?: ServerRest;
   readonly clock?: Clock;
   readonly signal?: AbortSignal | undefined;
 }
@@ -34,7 +37,7 @@ export async function openRelay(
   servers: readonly TurnServer[],
   options: RelayOptions = {},
 ): Promise<RelayEnd> {
-  const { relayed = 'tcp', clock = systemClock, signal, family } = options;
+  const { relayed = 'tcp', clock = systemClock, signal, family, rest } = options;
   const usable = servers.filter(({ transport }) => relayed === 'udp' || transport !== 'udp');
   if (usable.length === 0)
     throw new WayleaveError('bad-option', `no TURN server to relay ${relayed} is known`);
@@ -49,7 +52,12 @@ export async function openRelay(
   signal?.addEventListener('abort', onAbort, { once: true });
   let winner: TurnClient | undefined;
   const attempt = async (server: TurnServer): Promise<TurnClient> => {
-    const client = await openTurn(server, { relayed, family, clock, signal: decided.signal });
+    const full = rest?.reasonToWait(server, clock.now());
+    if (full) throw full;
+    const client = await openTurn(server, { relayed, family, clock, signal: decided.signal }).catch(error => {
+      rest?.note(server, error, clock.now());
+      throw error;
+    });
     if (winner) {
       void client.close();
       throw new WayleaveError('aborted', 'another server was faster');

@@ -42,9 +42,6 @@ const REMEDIES = new Map<number, Remedy>([
   [508, 'later'],
 ]);
 
-/** How long to leave a server alone that said 486 or 508 (RFC 8656 section 7.4: at least one minute). */
-export const RETRY_LATER_MS = 60_000;
-
 /** A TURN server refused a request. `code` is `request-failed`. */
 export class TurnError extends WayleaveError {
   override readonly name = 'TurnError';

@@ -2,12 +2,12 @@
 // words and in nftables', what a probe must find, and who makes such devices. The laboratory builds from it,
 // its self-test measures against it, and docs/laboratory.md is generated from it.
 import type { Behaviour } from '../../src/nat/profile.js';
-import { type NatRules, natRules, routedRules } from './nftables.js';
+import { type Egress, type NatRules, natRules, routedRules } from './nftables.js';
 
 /** What a probe must find; what is absent is not prescribed. */
 export type ExpectedBehaviour = Partial<Omit<Behaviour, 'samples' | 'confidence'>> & Pick<Behaviour, 'kind'>;
 
-export interface ExpectedProfile {
+interface ExpectedProfile {
   readonly udp: ExpectedBehaviour;
   readonly tcp: ExpectedBehaviour;
 }
@@ -20,6 +20,8 @@ export interface NatKind {
   /** How IPv4 gets through; null: there is none. `routed`: hosts have global addresses. */
   readonly ipv4: 'nat' | 'routed' | null;
   readonly ipv6: 'routed' | null;
+  /** What its hosts may send out. */
+  readonly egress: Egress;
   /** The gateway's whole ruleset, given its external IPv4 address. */
   readonly nftables: (external: string) => string;
   /** Set on the gateway. Keys as sysctl(8) writes them. */
@@ -58,6 +60,7 @@ function nat(change: Partial<NatRules>, words: Pick<NatKind, 'rfc4787' | 'makers
     ...words,
     ipv4: 'nat',
     ipv6: null,
+    egress: rules.egress,
     nftables: external => natRules(rules, external),
     sysctls: {},
     profile: {
@@ -128,6 +131,7 @@ export const NAT_KINDS = {
     makers: 'servers, some universities',
     ipv4: 'routed',
     ipv6: null,
+    egress: 'everything',
     nftables: () => routedRules(4, false),
     sysctls: {},
     profile: { 4: { udp: OPEN, tcp: OPEN } },
@@ -137,6 +141,7 @@ export const NAT_KINDS = {
     makers: 'offices and clouds with global addresses behind a stateful firewall',
     ipv4: 'routed',
     ipv6: null,
+    egress: 'everything',
     nftables: () => routedRules(4, true),
     sysctls: {},
     profile: { 4: FIREWALLED_BOTH },
@@ -227,6 +232,7 @@ export const NAT_KINDS = {
     makers: 'home and mobile networks without IPv4',
     ipv4: null,
     ipv6: 'routed',
+    egress: 'everything',
     nftables: () => routedRules(6, true),
     sysctls: {},
     profile: { 6: FIREWALLED_BOTH },
@@ -261,3 +267,19 @@ export type NatKindName = keyof typeof NAT_KINDS;
 export function natKind(name: NatKindName): NatKind {
   return NAT_KINDS[name];
 }
+
+/** The rows and columns of the matrix unless more or fewer are asked for: the common, and the telling. */
+export const DEFAULT_KINDS: readonly NatKindName[] = [
+  'open',
+  'firewall',
+  'full-cone',
+  'address-restricted',
+  'port-restricted-drop',
+  'port-restricted-reset',
+  'double-nat',
+  'symmetric-up',
+  'symmetric-random',
+  'udp-blocked',
+  'web-only',
+  'dual-stack',
+];

@@ -9,7 +9,7 @@ const TRANSPORTS: readonly Transport[] = ['tcp', 'udp'];
 export type Egress = 'everything' | 'no-udp' | 'web-only';
 
 /** What meets a packet from outside that nothing inside asked for. `kernel`: the gateway's own TCP answers. */
-export type Unsolicited = 'drop' | 'reject' | 'kernel';
+type Unsolicited = 'drop' | 'reject' | 'kernel';
 
 export interface NatRules {
   /** How an external port is chosen (RFC 4787 section 4.2). `sequence`: by steps, counted per transport. */

@@ -1,5 +1,6 @@
 // The probe against real kernel NATs: for every row of the laboratory's table it must find what the row says,
-// at 20 ms one way. WAYLEAVE_PROBE_RUNS=20 runs each kind twenty times (default: once).
+// at 20 ms one way. WAYLEAVE_PROBE_RUNS=20 runs each kind twenty times (default: once), WAYLEAVE_PROBE_ONLY=a,b
+// only these kinds.
 import { afterAll, describe, expect, test } from 'vitest';
 import type { ProbeResult } from '../../src/nat/probe.js';
 import { requirement } from '../requirements.js';
@@ -9,6 +10,7 @@ import { builtProgram } from './world/agent-client.js';
 import { createWorld, type World } from './world.js';
 
 const RUNS = Number(process.env.WAYLEAVE_PROBE_RUNS ?? 1);
+const ONLY = process.env.WAYLEAVE_PROBE_ONLY?.split(',');
 const AT_ONCE = 3;
 
 const EVERYTHING_BLOCKED: NatKind = {
@@ -29,6 +31,8 @@ KINDS['web-only'] = {
   ...NAT_KINDS['web-only'],
   profile: { 4: { udp: { kind: 'blocked' }, tcp: { kind: 'blocked' } } },
 };
+
+const NAMES = Object.keys(KINDS).filter(name => !ONLY || ONLY.includes(name));
 
 interface Run {
   readonly ms: number;
@@ -53,11 +57,16 @@ async function probeAll(
     const entry = sites.shift();
     if (!entry) return;
     const args = [builtProgram('probe/prober'), String(runs), server.ipv4[0]!, server.ipv6[0]!];
-    const lines = (await entry.site.host.output('node', args)).trim().split('\n');
-    results.set(
-      entry.name,
-      lines.map(line => JSON.parse(line) as Run),
-    );
+    const probed = async (): Promise<readonly Run[]> =>
+      (await entry.site.host.output('node', args))
+        .trim()
+        .split('\n')
+        .map(line => JSON.parse(line) as Run);
+    let all = await probed();
+    // On a busy machine answers may come too late to be counted. A word that is missing may be sought once
+    // more, where one run is all there is; a wrong one may not.
+    if (runs === 1 && onlyMissing(KINDS[entry.name]!, all[0]!)) all = await probed();
+    results.set(entry.name, all);
     await next();
   };
   await Promise.all(Array.from({ length: AT_ONCE }, next));
@@ -77,6 +86,13 @@ function verdictsOf(kind: NatKind, { result }: Run): (Verdict & { confidence: nu
       where: `IPv${family} ${transport}`,
     }));
   });
+}
+
+function onlyMissing(kind: NatKind, run: Run): boolean {
+  const verdicts = verdictsOf(kind, run);
+  return (
+    verdicts.every(({ wrong }) => wrong.length === 0) && verdicts.some(({ missing }) => missing.length > 0)
+  );
 }
 
 const table: Record<string, { runs: number; right: number; msMedian: number; msMax: number }> = {};
@@ -100,23 +116,38 @@ describeLab(`the probe, ${RUNS} run(s) of each kind at 20 ms one way`, () => {
   const all = () =>
     (results ??= (async () => {
       await using world = await createWorld({ oneWayMs: 20 });
-      return await probeAll(world, Object.keys(KINDS), RUNS); // the world must outlive its probes
+      return await probeAll(world, NAMES, RUNS); // the world must outlive its probes
     })());
 
-  test.each(Object.keys(KINDS))(
-    '%s is found to be what it is',
-    { timeout: 60_000 + RUNS * 30_000 },
-    async name => {
-      const runs = (await all()).get(name)!;
-      note(name, KINDS[name]!, runs);
-      expect(runs).toHaveLength(RUNS);
-      for (const run of runs) {
-        for (const { where, wrong, missing } of verdictsOf(KINDS[name]!, run)) {
-          expect({ where, wrong, missing }, JSON.stringify(run)).toEqual({ where, wrong: [], missing: [] });
-        }
+  test.each(NAMES)('%s is found to be what it is', { timeout: 60_000 + RUNS * 30_000 }, async name => {
+    const runs = (await all()).get(name)!;
+    note(name, KINDS[name]!, runs);
+    expect(runs).toHaveLength(RUNS);
+    for (const run of runs) {
+      for (const { where, wrong, missing } of verdictsOf(KINDS[name]!, run)) {
+        expect({ where, wrong, missing }, JSON.stringify(run)).toEqual({ where, wrong: [], missing: [] });
       }
-    },
-  );
+    }
+  });
+});
+
+describeLab('the life of idle UDP mappings', () => {
+  test('is found between two delays', { timeout: 60_000 }, async () => {
+    const forgetful: NatKind = {
+      ...(NAT_KINDS['port-restricted-drop'] as NatKind),
+      sysctls: {
+        'net.netfilter.nf_conntrack_udp_timeout': '4',
+        'net.netfilter.nf_conntrack_udp_timeout_stream': '4',
+      },
+    };
+    await using world = await createWorld({ oneWayMs: 20 });
+    const server = world.publicHost('server', { addresses: 2 });
+    const { host } = world.site('home', forgetful);
+    const responder = await server.spawn('node', [builtProgram('probe/stun-server'), ...server.ipv4]);
+    await responder.event('listening');
+    const args = [builtProgram('probe/lifetime'), host.address, server.address, '1', '2', '7', '9'];
+    expect(JSON.parse(await host.output('node', args))).toEqual({ atLeastS: 2, lessThanS: 7 });
+  });
 });
 
 describe.each([0.05, 0.2])('the probe, with loss of %d', loss => {

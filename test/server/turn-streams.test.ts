@@ -10,9 +10,13 @@ import { StreamStunClient } from '../../src/stun/stream-client.js';
 import { UdpStunClient } from '../../src/stun/udp-client.js';
 import { openTurn } from '../../src/turn/client.js';
 import { openRelay } from '../../src/turn/relay-stream.js';
+import { ServerRest } from '../../src/turn/server-rest.js';
+import { FakeClock } from '../fake-clock.js';
 import { TLS_CERTIFICATE, TLS_KEY } from '../interop/turn/certificate.js';
 import { codeOf, portOf, RawClient, serverOf, startRelay, TCP } from './turn-raw.js';
 
+/** 1 GiB by hand: `WAYLEAVE_BULK_BYTES=1073741824`. */
+const BULK_BYTES = Number(process.env.WAYLEAVE_BULK_BYTES ?? 32 * 1024 * 1024);
 const tls = { cert: TLS_CERTIFICATE, key: TLS_KEY };
 
 /** Two ends that know of each other's relayed addresses, and the stream between them. */
@@ -58,6 +62,24 @@ describe('a stream between two clients of one relay', () => {
       expect(relay.counters.bytesToPeers + relay.counters.bytesToClients).toBe(4_000_000);
     },
   );
+
+  it(`${BULK_BYTES} bytes, by hash`, async () => {
+    await using relay = await startRelay();
+    const [left, right] = await joined(relay);
+    const [sent, received] = [createHash('sha256'), createHash('sha256')];
+    right.on('data', chunk => void received.update(chunk));
+    const ended = once(right, 'end');
+    for (let rest = BULK_BYTES; rest > 0; ) {
+      const chunk = randomBytes(Math.min(rest, 1 << 20));
+      rest -= chunk.length;
+      sent.update(chunk);
+      if (!left.write(chunk)) await once(left, 'drain');
+    }
+    left.end();
+    await ended;
+    expect(received.digest('hex')).toBe(sent.digest('hex'));
+    right.end();
+  }, 300_000);
 
   it('needs neither loopback nor private peers, and no port but the listening one', async () => {
     await using relay = await startRelay({ allowLoopbackPeers: false });
@@ -293,6 +315,21 @@ describe('several servers', () => {
     const dead = { ...good, endpoint: { host: '127.0.0.4', port: 9 } };
     await using end = await openRelay([dead, await serverOf(full, 'tcp'), good]);
     expect(end.server).toBe(good);
+  });
+
+  it('a full one is left alone for a minute (RFC 8656 section 7.4)', async () => {
+    const clock = new FakeClock();
+    const rest = new ServerRest();
+    await using relay = await startRelay({ limits: { allocationsPerUser: 1 } });
+    const ask = async () => openRelay([await serverOf(relay, 'tcp')], { rest, clock });
+    const first = await ask();
+    await expect(ask()).rejects.toMatchObject({ number: 486 });
+    await first.close();
+    const asked = relay.counters.refusals.get(401);
+    await expect(ask()).rejects.toMatchObject({ number: 486 });
+    expect(relay.counters.refusals.get(401)).toBe(asked); // not even a challenge: it was not asked
+    await clock.advance(60_000);
+    await (await ask()).close();
   });
 
   it('when all refuse, the reason is told', async () => {

@@ -2,22 +2,29 @@
 // behind a NAT and IPv6 behind a firewall, and a host outside that tries to get in.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { Endpoint } from '../../../src/net/endpoint.js';
 import type { PortMapping } from '../../../src/port-mapping/port-mapping.js';
 import { NAT_KINDS, type NatKind } from '../../lab/nat-kinds.js';
 import { createWorld, type Host, type LabProcess, type Site, type World } from '../../lab/world.js';
 import type { MapperProcessSettings } from './mapper-process.js';
 
-/** What the gateway speaks. */
+/**
+ * What the gateway speaks. miniupnpd knows no NAT-PMP without PCP, nor the reverse, and speaks PCP over IPv6
+ * even when told not to: what is not wanted is kept from it by a rule for its port, by version number.
+ */
 export const GATEWAY_MODES = {
-  'IGDv1 only': { settings: { enable_natpmp: 'no', force_igd_desc_v1: 'yes' }, protocol: 'upnp-igd' },
-  'IGDv2 only': { settings: { enable_natpmp: 'no' }, protocol: 'upnp-igd' },
-  // miniupnpd knows no NAT-PMP without PCP, nor the reverse: the other one's version number is dropped.
-  'NAT-PMP only': { settings: { enable_upnp: 'no' }, dropVersion: 2, protocol: 'nat-pmp' },
-  'PCP only': { settings: { enable_upnp: 'no' }, dropVersion: 0, protocol: 'pcp' },
-  everything: { settings: {}, protocol: 'pcp' },
+  'IGDv1 only': {
+    settings: { enable_natpmp: 'no', force_igd_desc_v1: 'yes' },
+    rule: 'reject',
+    protocol: 'upnp-igd',
+  },
+  'IGDv2 only': { settings: { enable_natpmp: 'no' }, rule: 'reject', protocol: 'upnp-igd' },
+  'NAT-PMP only': { settings: { enable_upnp: 'no' }, rule: '@th,64,8 2 drop', protocol: 'nat-pmp' },
+  'PCP only': { settings: { enable_upnp: 'no' }, rule: '@th,64,8 0 drop', protocol: 'pcp' },
+  everything: { settings: {}, rule: 'accept', protocol: 'pcp' },
 } as const satisfies Record<
   string,
-  { settings: Record<string, string>; dropVersion?: number; protocol: PortMapping['protocol'] }
+  { settings: Record<string, string>; rule: string; protocol: PortMapping['protocol'] }
 >;
 export type GatewayMode = keyof typeof GATEWAY_MODES;
 
@@ -44,7 +51,7 @@ const CONFIGURATION = {
 };
 
 /** A program of these tests as built JavaScript. */
-function builtProgram(name: string): string {
+export function builtProgram(name: string): string {
   const program = fileURLToPath(
     new URL(`../../../dist/test/interop/port-mapping/${name}.js`, import.meta.url),
   );
@@ -79,25 +86,29 @@ export class GatewayWorld implements AsyncDisposable {
     }
   }
 
-  /** Starts the daemon; its rules are empty, as after a reboot. */
+  /** Empties its rules, as a reboot does. */
+  async forget(): Promise<void> {
+    for (const chain of ['miniupnpd', 'prerouting_miniupnpd', 'postrouting_miniupnpd'])
+      await this.home.gateway.output('nft', ['flush', 'chain', 'inet', 'lab', chain]);
+  }
+
   async startGateway(mode: GatewayMode): Promise<void> {
     const { gateway } = this.home;
-    const { settings, ...rest } = GATEWAY_MODES[mode];
+    const { settings, rule } = GATEWAY_MODES[mode];
     const lines = Object.entries({ ...CONFIGURATION, ...settings }).map(
       ([key, value]) => `${key}=${value}\n`,
     );
     await gateway.run('sh', ['-c', 'cat > /run/world/gateway.conf'], { input: lines.join('') });
-    for (const chain of ['miniupnpd', 'prerouting_miniupnpd', 'postrouting_miniupnpd'])
-      await gateway.output('nft', ['flush', 'chain', 'inet', 'lab', chain]);
-    if ('dropVersion' in rest)
-      await gateway.output('nft', ['-f', '-'], {
-        input: `table inet versions { chain input { type filter hook input priority -10; udp dport 5351 @th,64,8 ${rest.dropVersion} drop; }; }`,
-      });
+    await gateway.output('nft', ['-f', '-'], {
+      input: `table inet modes
+        flush table inet modes
+        table inet modes { chain input { type filter hook input priority -10; udp dport 5351 ${rule}; }; }`,
+    });
     this.#daemon = await gateway.spawn('miniupnpd', ['-d', '-f', '/run/world/gateway.conf']);
     await this.#daemon.stderr.line(line => /Listening for NAT-PMP|HTTP listening/.test(line));
   }
 
-  /** Ends the daemon: `SIGTERM` says goodbye, `SIGKILL` does not. Its rules stay until it starts anew. */
+  /** Ends the daemon: `SIGTERM` says goodbye, `SIGKILL` does not. What it opened may stay until `forget`. */
   async stopGateway(signal: NodeJS.Signals): Promise<void> {
     this.#daemon?.kill(signal);
     await this.#daemon?.exited;
@@ -127,17 +138,16 @@ export class GatewayWorld implements AsyncDisposable {
   }
 
   /** Connects from outside: what the listener there says, or undefined when nobody can be reached. */
-  async reach({ host, port }: { host: string; port: number }): Promise<string | undefined> {
-    const script = `const s = require('node:net').connect(${port}, '${host}').setTimeout(1500);
-      s.pipe(process.stdout); s.on('error', () => process.exit(1)).on('timeout', () => process.exit(1));`;
-    const { code, stdout } = await this.outside.run('node', ['-e', script]);
-    return code === 0 ? stdout.trim() : undefined;
+  reach(endpoint: Endpoint): Promise<string | undefined> {
+    return reachFrom(this.outside, endpoint);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#world[Symbol.asyncDispose]();
   }
 }
+
+const isMapping = (line: string) => line.startsWith('{"event":"mapping","mapping":{');
 
 /** A mapper in its own process. */
 export class MapperHandle {
@@ -149,7 +159,7 @@ export class MapperHandle {
 
   /** The first mapping that it published, and how long after its start. */
   async mapping(): Promise<{ mapping: PortMapping; ms: number }> {
-    const line = await this.process.stdout.line(text => text.startsWith('{"event":"mapping","mapping":{'));
+    const line = await this.process.stdout.line(isMapping, { timeoutMs: 20_000 });
     return JSON.parse(line) as { mapping: PortMapping; ms: number };
   }
 
@@ -171,6 +181,14 @@ export class MapperHandle {
     this.process.kill('SIGKILL');
     await this.process.exited;
   }
+}
+
+/** Connects from that host: what the listener there says, or undefined when nobody can be reached. */
+export async function reachFrom(from: Host, { host, port }: Endpoint): Promise<string | undefined> {
+  const script = `const s = require('node:net').connect(${port}, '${host}').setTimeout(1500);
+    s.pipe(process.stdout); s.on('error', () => process.exit(1)).on('timeout', () => process.exit(1));`;
+  const { code, stdout } = await from.run('node', ['-e', script]);
+  return code === 0 ? stdout.trim() : undefined;
 }
 
 /** Waits until `check` holds, looking again every 300 ms. */

@@ -11,6 +11,8 @@ import { requirement } from '../../requirements.js';
 import { TLS_CERTIFICATE } from './certificate.js';
 import { type Coturn, restCredentials, startCoturn } from './coturn.js';
 
+/** More by hand: coturn relays TCP slowly (`npm run bench -- relay` says how slowly). */
+const BULK_BYTES = Number(process.env.WAYLEAVE_BULK_BYTES ?? 2_000_000);
 const describeCoturn = await requirement('coturn');
 
 describeCoturn('our client and coturn', () => {
@@ -54,7 +56,7 @@ describeCoturn('our client and coturn', () => {
     await responder.admit(initiator.relayed);
     const accepted = responder.accept(initiator.relayed);
     const [left, right]: Duplex[] = await Promise.all([initiator.connect(responder.relayed), accepted]);
-    const data = randomBytes(2_000_000);
+    const data = randomBytes(BULK_BYTES);
     const hash = createHash('sha256');
     let received = 0;
     const whole = new Promise<void>(resolve => {

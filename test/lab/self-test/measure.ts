@@ -94,7 +94,7 @@ const UNREACHED: Measured = {
 };
 
 /** Of external ports that were allocated one after another. */
-export function portPattern(samples: readonly { inside: number; outside: number }[]): Behaviour['ports'] {
+function portPattern(samples: readonly { inside: number; outside: number }[]): Behaviour['ports'] {
   if (samples.every(({ inside, outside }) => inside === outside)) return { pattern: 'preserving' };
   const steps = samples.slice(1).map(({ outside }, i) => outside - samples[i]!.outside);
   // A neighbour's flows widen some steps, in the same direction; the smallest is the NAT's own.

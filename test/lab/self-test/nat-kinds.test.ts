@@ -10,7 +10,7 @@ import { Prober } from './prober-client.js';
 const describeLab = await requirement('lab');
 const noMiniupnpd = await whatIsMissing('miniupnpd');
 const AT_A_TIME = 8; // measurements beside each other: they mostly wait
-const SILENCE_MS = 700;
+const SILENCE_MS = 1000;
 
 const kinds = Object.entries<NatKind>(NAT_KINDS).filter(([, kind]) => !kind.portMapping || !noMiniupnpd);
 const rows = kinds.flatMap(([name, kind]) =>
@@ -22,11 +22,13 @@ const rows = kinds.flatMap(([name, kind]) =>
 
 describeLab('NAT kinds, measured with plain sockets', () => {
   let world: World;
+  let observerAddress: string;
   const found = new Map<(typeof rows)[number], { tcp: Measured; udp: Measured }>();
 
   beforeAll(async () => {
     world = await createWorld({ oneWayMs: 5 });
     const server = world.publicHost('observer', { addresses: 2 });
+    observerAddress = server.address;
     const sites = new Map(kinds.map(([name, kind]) => [name, world.site(name, kind)]));
     await world.build();
     const observer = await Prober.start(server);
@@ -60,6 +62,22 @@ describeLab('NAT kinds, measured with plain sockets', () => {
       expect(found.get(row)).toMatchObject({ ...row.expected });
     });
   }
+
+  test('two hosts behind one NAT meet at its outside only if it hairpins', async () => {
+    const meet = async (kind: 'port-restricted-drop' | 'hairpin', transport: 'tcp' | 'udp') => {
+      const { hosts } = world.site(`two-${kind}-${transport}`, kind, { hosts: 2 });
+      const [one, two] = [await Prober.start(hosts[0]!), await Prober.start(hosts[1]!)];
+      const mapped = { host: hosts[0]!.address, port: 22_000 };
+      const { seenAs } = await one.reach(transport, mapped, { host: observerAddress, port: 80 }, 2500);
+      if (transport === 'tcp') await one.ask({ do: 'listen', transport, at: mapped });
+      const from = { host: hosts[1]!.address, port: 23_000 };
+      return (await two.reach(transport, from, seenAs!, kind === 'hairpin' ? 2500 : SILENCE_MS)).outcome;
+    };
+    for (const transport of ['tcp', 'udp'] as const) {
+      expect(await meet('hairpin', transport)).toBe('open');
+      expect(await meet('port-restricted-drop', transport)).toBe('timeout');
+    }
+  });
 
   test('the short-lived kind has its lifetime set on the gateway', async () => {
     const key = '/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established';

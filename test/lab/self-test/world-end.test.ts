@@ -33,7 +33,7 @@ describeLab('the end of a world', () => {
     const world = await createWorld();
     const host = world.publicHost('host');
     const sleeper = await host.spawn('sleep', ['3600']);
-    await host.spawn('kill', ['-9', '-1']); // everything in the world but its first process, and itself
+    await host.spawn('sh', ['-c', 'kill -9 -1']); // everything in the world but its first process, and itself
     expect(await sleeper.exited).toEqual({ code: null, signal: 'SIGKILL' });
     await world[Symbol.asyncDispose]();
     expect((await host.spawn('true').then(child => child.exited)).signal).toBe('SIGKILL');

@@ -12,6 +12,7 @@ import { FineTimer, fineNowMs } from './fine-timer.js';
 import { destinationOf, readVni, VXLAN_PORT, writeVni } from './frame.js';
 import { LinkDirection, type LinkSettings, PERFECT_LINK } from './link-model.js';
 import type { WanReply, WanRequest } from './protocol.js';
+import { Recorder } from './recorder.js';
 import { Routes } from './routes.js';
 
 interface Link {
@@ -29,6 +30,7 @@ const links = new Map<string, Link>();
 const linkByVni = new Map<number, Link>();
 const routes = new Routes<Link>();
 const counts = { delivered: 0, lost: 0, partitioned: 0, unroutable: 0 };
+const recorders = new Map<string, Recorder>();
 let walls: ReadonlySet<string>[] = [];
 let defaults: LinkSettings = PERFECT_LINK;
 
@@ -56,6 +58,7 @@ function take(frame: Buffer): void {
     counts.partitioned++;
     return;
   }
+  for (const recorder of recorders.values()) recorder.note(from.name, to.name, frame);
   const now = fineNowMs();
   const middle = from.up.pass(from.settings, now, frame.length);
   const arrives = middle && to.down.pass(to.settings, middle, frame.length);
@@ -96,6 +99,15 @@ function obey(request: WanRequest): Omit<WanReply, 'id'> {
     case 'partition':
       walls = request.between.map(side => new Set(side));
       return {};
+    case 'record':
+      recorders.set(request.recorder, new Recorder(request.links));
+      return {};
+    case 'save': {
+      const recorder = recorders.get(request.recorder);
+      recorders.delete(request.recorder);
+      if (request.file !== null) recorder?.save(request.file);
+      return {};
+    }
     case 'count':
       return { counts };
   }

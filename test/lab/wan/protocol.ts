@@ -9,6 +9,8 @@ export type WanRequest = { readonly id: number } & (
       readonly settings: Partial<LinkSettings>;
     }
   | { readonly do: 'partition'; readonly between: readonly (readonly string[])[] }
+  | { readonly do: 'record'; readonly recorder: string; readonly links: readonly string[] }
+  | { readonly do: 'save'; readonly recorder: string; readonly file: string | null }
   | { readonly do: 'count' }
 );
 

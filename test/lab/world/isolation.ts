@@ -24,6 +24,15 @@ const TOOLS = { unshare: 'util-linux', ip: 'iproute2', nft: 'nftables', ethtool:
 export const TOOL_PATH = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`;
 const env = { ...process.env, PATH: TOOL_PATH };
 
+/** Whether a program is where the system keeps its own. */
+export function hasProgram(name: string): Promise<boolean> {
+  const found = run('sh', ['-c', `command -v ${name}`], { env });
+  return found.then(
+    () => true,
+    () => false,
+  );
+}
+
 /** The command line that runs `argv` as the first process of a fresh world. */
 export function isolated(argv: readonly string[], mode: Isolation): string[] {
   const flags = mode === 'rootless' ? ROOTLESS : COMMON;
@@ -47,8 +56,8 @@ export function worldAbility(): Promise<Ability> {
 async function tryIt(): Promise<Ability> {
   if (process.platform !== 'linux') return { able: false, reason: 'the laboratory needs Linux' };
   for (const [tool, debianPackage] of Object.entries(TOOLS)) {
-    const found = await run('sh', ['-c', `command -v ${tool}`], { env }).catch(() => undefined);
-    if (!found) return { able: false, reason: `${tool} is missing: apt-get install ${debianPackage}` };
+    if (!(await hasProgram(tool)))
+      return { able: false, reason: `${tool} is missing: apt-get install ${debianPackage}` };
   }
   const essence = [
     'ip netns add a',

@@ -3,8 +3,6 @@
 import type { Host } from './host.js';
 import type { LabProcess } from './lab-process.js';
 
-export const MINIUPNPD = { command: 'miniupnpd', debianPackage: 'miniupnpd-nftables' };
-
 /** @param settings further lines of its configuration, or other values for those below. */
 export async function startMiniupnpd(
   gateway: Host,

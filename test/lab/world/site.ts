@@ -37,6 +37,8 @@ export class Site {
   /** The gateway's outer IPv4 address: global, or in the LAN of the gateway that it is behind. */
   readonly external: string;
   readonly lan: LanPlan;
+  /** The name of the WAN link over which it is reached: its own, or that of the site that it is behind. */
+  readonly link: string;
   /** Addresses and ports on this LAN that are taken. */
   readonly taken: { nextByte: number; nextPort: number };
 
@@ -47,6 +49,7 @@ export class Site {
     this.hosts = fields.hosts;
     this.external = fields.external;
     this.lan = fields.lan;
+    this.link = fields.link;
     this.taken = fields.taken;
   }
 
@@ -113,7 +116,12 @@ export function declareSite({ name, kind, options, wanLink, launch }: Declaratio
   };
   const hosts = Array.from({ length: count }, (_, i) => addHost(i === 0 ? name : `${name}-${i + 1}`));
   const neighbour = kind.neighbourFlowsPerSecond === undefined ? undefined : addHost(`${name}-neighbour`);
-  return { site: new Site({ name, kind, gateway, hosts, external, lan, taken }), plans, plugs, neighbour };
+  return {
+    site: new Site({ name, kind, gateway, hosts, external, lan, link: behind?.link ?? name, taken }),
+    plans,
+    plugs,
+    neighbour,
+  };
 }
 
 function behindGateway(outer: Site, plugs: Map<string, string[]>): Uplink {

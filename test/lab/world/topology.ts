@@ -116,6 +116,8 @@ export function gatewayPlan(
   if (kind.ipv6 && uplink.to === 'wan') {
     inside.push(`addr add ${uplink.link.prefix6}::1/128 dev wan0 nodad`, 'route add ::/0 dev wan0');
     inside.push(`addr add ${lan.prefix6}::1/64 dev lan0 nodad`);
+    // Neighbours are solicited from a link-local address; without one they are soon forgotten for good.
+    inside.push('addr add fe80::1/64 dev lan0 nodad');
   }
   return {
     name,
@@ -168,6 +170,7 @@ export function hostPlan(
   }
   if (kind.ipv6) {
     inside.push(`addr add ${lan.prefix6}::${byte.toString(16)}/64 dev eth0 nodad`);
+    inside.push(`addr add fe80::${byte.toString(16)}/64 dev eth0 nodad`);
     inside.push(`route add ::/0 via ${lan.prefix6}::1`);
   }
   return {

@@ -8,6 +8,7 @@ type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 export class Wan {
   readonly #process: LabProcess;
   #asked = 0;
+  #recorders = 0;
 
   constructor(process: LabProcess) {
     this.#process = process;
@@ -29,6 +30,15 @@ export class Wan {
   /** Cuts each group of links off from all the others (not from itself). No groups: heals everything. */
   async partition(...between: readonly (readonly string[])[]): Promise<void> {
     await this.#ask({ do: 'partition', between });
+  }
+
+  /** Keeps a copy of what passes between these links. The returned function ends that and writes a pcap file. */
+  async record(...links: readonly string[]): Promise<(file: string | null) => Promise<void>> {
+    const recorder = String(++this.#recorders);
+    await this.#ask({ do: 'record', recorder, links });
+    return async file => {
+      await this.#ask({ do: 'save', recorder, file });
+    };
   }
 
   async count(): Promise<WanCounts> {

@@ -72,7 +72,10 @@ describe('refused, with a reason, and left as it is:', () => {
 
   it.each([
     ['a directory', () => mkdir(path, { mode: 0o700 })],
-    ['a pipe, without waiting for a writer', () => execFileSync('mkfifo', ['-m', '600', path])],
+    [
+      'a pipe, without waiting for a writer',
+      () => execFileSync('/usr/bin/env', ['mkfifo', '-m', '600', path]),
+    ],
     ['a link to nowhere', () => symlink(join(directory, 'nowhere'), path)],
   ])('%s', async (_, make) => {
     if (!posix) return;

@@ -35,12 +35,14 @@ export function memoryPair(): [Duplex, Duplex] {
     const stream = new Duplex({
       allowHalfOpen: true,
       read() {
-        resume?.();
+        const held = resume;
         resume = undefined;
+        held?.(); // may lead to the next write at once
       },
       write(chunk, _encoding, done) {
         const target = other() as Duplex & { hold(done: () => void): void };
-        if (target.destroyed || target.push(chunk)) done();
+        if (target.destroyed || target.push(Buffer.from(chunk)))
+          done(); // a network copies
         else target.hold(done);
       },
       final(done) {

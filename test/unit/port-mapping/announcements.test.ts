@@ -6,8 +6,8 @@ import { writeNatPmpAddress, writeNatPmpMapping, writePcpAnswer } from './fake/g
 const pcp = writePcpAnswer({ opcode: 0, result: 0, lifetimeSeconds: 0, epochSeconds: 1 });
 
 it.each([
-  ['a PCP announcement', pcp, 'changed'],
-  ['a NAT-PMP announcement', writeNatPmpAddress(1, [203, 0, 113, 7]), 'changed'],
+  ['a PCP announcement', pcp, 'heard'],
+  ['a NAT-PMP announcement', writeNatPmpAddress(1, [203, 0, 113, 7]), 'heard'],
   ['a mapping, which nobody announces', writeNatPmpMapping(1, 2, 3, 4), undefined],
   ['garbage', Buffer.from('hello'), undefined],
   ['nothing', Buffer.alloc(0), undefined],

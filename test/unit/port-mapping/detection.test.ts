@@ -2,14 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import { detectedClients } from '../../../src/port-mapping/detection.js';
 import { PORT_MAPPING_PROTOCOLS, type PortMappingProtocol } from '../../../src/port-mapping/port-mapping.js';
-import { ManualClock } from './fake/manual-clock.js';
+import { FakeClock } from '../../fake-clock.js';
 import { ScriptedClient } from './fake/scripted-client.js';
 
 type Found = { protocol: PortMappingProtocol; atMs: number };
 
 /** Runs to the end, as if every client that was found failed to give a mapping. */
 async function found(...afterMs: (number | undefined)[]): Promise<Found[]> {
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const clients = afterMs.map(
     (detectedAfterMs, i) => new ScriptedClient(PORT_MAPPING_PROTOCOLS[i]!, clock, { detectedAfterMs }),
   );
@@ -50,7 +50,7 @@ describe('detection (pcp, nat-pmp, upnp-igd answer after so many ms)', () => {
   });
 
   it('does not wait where no better one can come', async () => {
-    const clock = new ManualClock();
+    const clock = new FakeClock();
     const refusing = new ScriptedClient('pcp', clock);
     refusing.detect = () => Promise.reject(new Error('port closed'));
     const client = new ScriptedClient('nat-pmp', clock, { detectedAfterMs: 10 });
@@ -65,7 +65,7 @@ describe('detection (pcp, nat-pmp, upnp-igd answer after so many ms)', () => {
   });
 
   it('ends with its signal', async () => {
-    const clock = new ManualClock();
+    const clock = new FakeClock();
     const controller = new AbortController();
     const clients = [new ScriptedClient('pcp', clock, { detectedAfterMs: undefined })];
     const first = detectedClients(clients, clock, controller.signal, () => {}).next();

@@ -1,10 +1,10 @@
 // Waiting that may be cut short.
 import { expect, it } from 'vitest';
 import { Doorbell } from '../../../src/port-mapping/doorbell.js';
-import { ManualClock } from './fake/manual-clock.js';
+import { FakeClock } from '../../fake-clock.js';
 
 it('waits for the time, for a ring, or not at all when it rang before', async () => {
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const doorbell = new Doorbell<string>();
   const { signal } = new AbortController();
 
@@ -23,7 +23,7 @@ it('waits for the time, for a ring, or not at all when it rang before', async ()
 });
 
 it('ends with its signal', async () => {
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const controller = new AbortController();
   const waiting = new Doorbell().wait(clock, 1000, controller.signal);
   controller.abort();

@@ -5,20 +5,20 @@ import type { Announcement } from '../../../src/port-mapping/announcements.js';
 import { createPortMapper, type PortMapper } from '../../../src/port-mapping/mapper.js';
 import { type PortMapping, portMappingOptionsSchema } from '../../../src/port-mapping/port-mapping.js';
 import type { ProveMapping } from '../../../src/port-mapping/proof.js';
-import { ManualClock } from './fake/manual-clock.js';
+import { FakeClock } from '../../fake-clock.js';
 import { ScriptedClient } from './fake/scripted-client.js';
 
 const refusal = () => new WayleaveError('request-failed', 'no');
 const silence = () => new WayleaveError('no-answer', 'silence');
 
-let clock: ManualClock;
+let clock: FakeClock;
 let client: ScriptedClient;
 let mapper: PortMapper | undefined;
 let published: (PortMapping | undefined)[];
 let announce: (announcement: Announcement) => void;
 
 beforeEach(() => {
-  clock = new ManualClock();
+  clock = new FakeClock();
   client = new ScriptedClient('pcp', clock);
   published = [];
 });
@@ -141,18 +141,18 @@ describe('keeping it', () => {
     expect(published).toEqual([hour()]);
   });
 
-  it('looks every 20 s whether the gateway still stands by it', async () => {
+  it('looks every 15 s whether the gateway still stands by it', async () => {
     await start();
     await advance(60_000);
     expect(client.asked.filter(entry => entry.do === 'check').map(({ atMs }) => atMs)).toEqual([
-      20_000, 40_000, 60_000,
+      15_000, 30_000, 45_000, 60_000,
     ]);
   });
 
   it('makes it anew when the gateway forgot, without a word if it is the same', async () => {
     client.script.check = time => (time === 1 ? 'lost' : 'steady');
     await start();
-    await advance(25_000);
+    await advance(16_000);
     expect(client.count('open')).toBe(2);
     expect(published).toEqual([hour()]);
   });
@@ -164,23 +164,36 @@ describe('keeping it', () => {
       lifetimeSeconds: 3600,
     });
     await start();
-    await advance(25_000);
+    await advance(16_000);
     expect(published).toEqual([hour(9001), hour(9002)]);
   });
 
-  it('is not shaken by silence, and asks more often then', async () => {
+  it('is not shaken by silence, and asks for the same again soon: the gateway may have restarted', async () => {
     client.script.check = silence;
     await start();
-    await advance(32_000);
-    expect(client.count('check')).toBe(4); // 20, 24, 28, 32 s
-    expect(mapper!.current).toEqual(hour());
+    await advance(19_000);
+    expect(client.asked.slice(2)).toEqual([
+      { do: 'check', atMs: 15_000 },
+      { do: 'open', atMs: 19_000 },
+    ]);
+    expect(published).toEqual([hour()]);
+  });
+
+  it('asks for the same again where a check cannot tell', async () => {
+    client.script.check = time => (time === 1 ? 'unclear' : 'steady');
+    await start();
+    await advance(15_000);
+    expect(client.count('open')).toBe(2);
+    await advance(15_000);
+    expect([client.count('check'), client.count('open')]).toEqual([2, 2]);
+    expect(published).toEqual([hour()]);
   });
 
   it('withdraws it when the gateway forgot and gives nothing any more, and has it back within 30 s of its return', async () => {
     client.script.check = () => 'lost';
     client.script.open = (_, time) => (time === 1 ? hour() : refusal());
     await start();
-    await advance(20_500);
+    await advance(15_500);
     expect(published).toEqual([hour(), undefined]);
     await advance(20_000);
     client.script = {};
@@ -199,26 +212,41 @@ describe('keeping it', () => {
 });
 
 describe('announcements', () => {
-  it('that something changed make it look within a second', async () => {
+  it('make it ask for the same again within a second', async () => {
     await start();
-    announce('changed');
-    await advance(1_000);
-    expect(client.count('check')).toBe(1);
-    expect(client.count('open')).toBe(1);
-  });
-
-  it('of a restart make it ask anew', async () => {
-    await start();
-    announce('restarted');
+    announce('heard');
     await advance(1_000);
     expect(client.count('open')).toBe(2);
+    expect(published).toEqual([hour()]);
+  });
+
+  it('of a gateway that then gives something else change what is published', async () => {
+    client.script.open = (_, time) => ({
+      external: { host: '203.0.113.7', port: 9000 + time },
+      lifetimeSeconds: 3600,
+    });
+    await start();
+    announce('heard');
+    await advance(1_000);
+    expect(published[0]).toEqual(hour(9001));
+    expect(published).toHaveLength(2);
+  });
+
+  it('of a gateway that is not back yet make it ask again soon', async () => {
+    client.script.open = (_, time) => (time === 2 || time === 3 ? silence() : hour());
+    await start();
+    announce('heard');
+    await advance(10_000);
+    expect(client.asked.filter(entry => entry.do === 'open').map(({ atMs }) => atMs)).toEqual([
+      0, 1000, 5000, 9000,
+    ]);
     expect(published).toEqual([hour()]);
   });
 
   it('by the thousand cost one question a second at most', async () => {
     await start();
     for (let i = 0; i < 100; i++) {
-      announce('restarted');
+      announce('heard');
       await advance(100);
     }
     expect(client.count('open')).toBeLessThanOrEqual(11);
@@ -230,7 +258,7 @@ describe('announcements', () => {
     await advance(10_000);
     expect(client.count('detect')).toBe(1);
     client.script.detectedAfterMs = 0;
-    announce('changed');
+    announce('heard');
     await advance(1_000);
     expect(mapper!.current).toEqual(hour());
   });

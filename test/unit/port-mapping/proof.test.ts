@@ -1,10 +1,10 @@
 // From granted to published: the verdicts of the proof, and external addresses that nobody outside can dial.
 import { describe, expect, it } from 'vitest';
 import { type ProveMapping, provedMapping } from '../../../src/port-mapping/proof.js';
-import { ManualClock } from './fake/manual-clock.js';
+import { FakeClock } from '../../fake-clock.js';
 
 async function judge(host: string, prove?: ProveMapping) {
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const granted = { external: { host, port: 9000 }, lifetimeSeconds: 3600 };
   const judging = provedMapping('pcp', granted, prove, clock, new AbortController().signal);
   judging.catch(() => {});
@@ -49,7 +49,7 @@ describe('a mapping', () => {
   it('is believed for a day at most', async () => {
     const granted = { external: { host: '203.0.113.7', port: 1 }, lifetimeSeconds: 0xffffffff };
     const { signal } = new AbortController();
-    expect(await provedMapping('pcp', granted, undefined, new ManualClock(), signal)).toMatchObject({
+    expect(await provedMapping('pcp', granted, undefined, new FakeClock(), signal)).toMatchObject({
       lifetimeSeconds: 86_400,
     });
   });
@@ -62,7 +62,7 @@ it('an abort is an abort, not a verdict', async () => {
     'pcp',
     granted,
     () => new Promise(() => {}),
-    new ManualClock(),
+    new FakeClock(),
     controller.signal,
   );
   controller.abort(new Error('over'));

@@ -53,15 +53,15 @@ describe('notifications', () => {
   const alive = (bootId: number) =>
     head('NOTIFY * HTTP/1.1', `NT: ${IGD}`, 'NTS: ssdp:alive', `BOOTID.UPNP.ORG: ${bootId}`);
 
-  it('of a gateway that goes call for a look', () => {
+  it('of a gateway that goes are heard', () => {
     const byebye = head('NOTIFY * HTTP/1.1', `NT: ${IGD}`, 'NTS: ssdp:byebye');
-    expect(new SsdpNotices().read(byebye)).toBe('changed');
+    expect(new SsdpNotices().read(byebye)).toBe('heard');
   });
 
-  it('of a gateway that lives mean nothing until its boot id changes', () => {
+  it('of a gateway that lives are heard when its boot id is not the last one', () => {
     const notices = new SsdpNotices();
     const heard = [1, 1, 2, 2].map(bootId => notices.read(alive(bootId)));
-    expect(heard).toEqual([undefined, undefined, 'restarted', undefined]);
+    expect(heard).toEqual(['heard', undefined, 'heard', undefined]);
   });
 
   it('of other devices, and garbage, mean nothing', () => {

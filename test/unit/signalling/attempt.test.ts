@@ -65,6 +65,7 @@ describe('an attempt', () => {
       throw new Error('of the application');
     });
     const subscription = view.onMessage(({ body }) => seen.push(body.type));
+    await Promise.resolve(); // what came before is told in the next turn
     view.receive(heard({ type: 'done' }));
     subscription[Symbol.dispose]();
     view.receive(refused('late'));

@@ -26,12 +26,38 @@ const endpoint = fc.record({
     .map(ipFromBytes),
   port: fc.integer({ min: 1, max: 65_535 }),
 });
+const place = fc.record({
+  mapped: endpoint,
+  tcp: fc.record({
+    kind: fc.constantFrom('unknown', 'open', 'firewall', 'nat', 'blocked'),
+    mapping: fc.constantFrom('unknown', 'endpoint-independent', 'address-dependent'),
+    filtering: fc.constantFrom('unknown', 'endpoint-independent', 'address-and-port-dependent'),
+    unsolicitedSyn: fc.constantFrom('unknown', 'drop', 'reset'),
+    ports: fc.constantFrom({ pattern: 'preserving' }, { pattern: 'delta', delta: -2 }, { pattern: 'random' }),
+  }),
+  recentPorts: fc.array(fc.integer({ min: 1, max: 65_535 }), { maxLength: 8 }),
+}) as fc.Arbitrary<PeerMessage<'punch-answer'>['answer']>;
+
 /** Every row of the table has its arbitrary here; the type checker insists. */
 const BODIES: { readonly [Type in MessageType]: fc.Arbitrary<PeerMessage<Type>> } = {
   'reverse-request': fc.record({
     type: fc.constant('reverse-request'),
     address: fc.string({ minLength: 1, maxLength: 4096 }),
     endpoints: fc.array(endpoint, { minLength: 1, maxLength: 8 }),
+  }),
+  'punch-offer': fc.record({
+    type: fc.constant('punch-offer'),
+    address: fc.string({ minLength: 1, maxLength: 4096 }),
+    round: fc.integer({ min: 1, max: 3 }),
+    places: fc.array(place, { minLength: 1, maxLength: 4 }),
+    roundTripMs: fc.integer({ min: 0, max: 60_000 }),
+  }),
+  'punch-answer': fc.record({
+    type: fc.constant('punch-answer'),
+    round: fc.integer({ min: 1, max: 3 }),
+    place: fc.integer({ min: 0, max: 3 }),
+    answer: place,
+    startInMs: fc.integer({ min: 0, max: 60_000 }),
   }),
   refused: fc.record({ type: fc.constant('refused'), reason: fc.string({ minLength: 1, maxLength: 200 }) }),
   cancel: fc.constant({ type: 'cancel' }),

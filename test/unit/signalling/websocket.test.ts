@@ -40,7 +40,7 @@ const BOX = Buffer.from('not sealed: the channel does not care');
 describe('registration', () => {
   it('the greeting says how the server sees us, and is renewed with each registration', async () => {
     const server = scope.use(
-      await createServer({ host: '127.0.0.1', port: 0, stun: ['stun:192.0.2.1:3478'] }),
+      await createServer({ host: '127.0.0.1', port: 0, stunPort: null, stun: ['stun:192.0.2.1:3478'] }),
     );
     const { channel, id } = channelTo(server.listening.signalling);
     expect(channel.greeting).toBeUndefined();

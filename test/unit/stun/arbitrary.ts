@@ -57,6 +57,7 @@ const values: { readonly [N in keyof typeof ATTRIBUTES]?: fc.Arbitrary<unknown> 
   'OTHER-ADDRESS': address,
   'DIAL-BACK': fc.record({ outcome: fc.constantFrom(...DIAL_BACK_OUTCOMES), tries: fc.nat(255) }),
   'OTHER-PORT': fc.nat(65535),
+  'ANSWER-AFTER': fc.nat(65535),
 };
 
 /** Made by encodeMessage from its own options, never given as attributes. */

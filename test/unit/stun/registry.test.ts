@@ -25,7 +25,7 @@ describe('the tables against the registry of IANA', () => {
     expect(byNumber(registry.methods).get(number)).toBe(name);
   });
 
-  const OURS: readonly AttributeName[] = ['DIAL-BACK', 'OTHER-PORT'];
+  const OURS: readonly AttributeName[] = ['DIAL-BACK', 'OTHER-PORT', 'ANSWER-AFTER'];
   const attributes = (Object.keys(ATTRIBUTES) as AttributeName[]).filter(name => !OURS.includes(name));
   it.each(attributes)('attribute %s', name => {
     // What RFC 5780 and RFC 3489 use is registered as "Reserved; was NAME".

@@ -8,7 +8,7 @@ import { PASSWORD_ALGORITHMS } from '../../../src/stun/password-algorithms.js';
 
 export const SERVER = { host: '192.0.2.1', port: 3478 };
 export const CREDENTIALS = { username: 'alice', password: 'secret' };
-export const REALM = 'example.org';
+const REALM = 'example.org';
 export const RELAYED = { host: '192.0.2.1', port: 50_000 };
 export const MAPPED = { host: '198.51.100.7', port: 40_000 };
 

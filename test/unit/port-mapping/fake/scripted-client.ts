@@ -7,7 +7,7 @@ import type {
   MappingRequest,
 } from '../../../../src/port-mapping/mapping-protocol.js';
 import type { PortMappingProtocol } from '../../../../src/port-mapping/port-mapping.js';
-import type { ManualClock } from './manual-clock.js';
+import type { FakeClock } from '../../../fake-clock.js';
 
 export interface Script {
   /** Detection: after so many ms it is spoken; undefined: never. Default: 0. */
@@ -21,10 +21,10 @@ export class ScriptedClient implements MappingClient {
   readonly protocol: PortMappingProtocol;
   readonly asked: { do: 'detect' | 'open' | 'check' | 'remove'; atMs: number }[] = [];
   script: Script;
-  readonly #clock: ManualClock;
+  readonly #clock: FakeClock;
   readonly #times = { open: 0, check: 0 };
 
-  constructor(protocol: PortMappingProtocol, clock: ManualClock, script: Script = {}) {
+  constructor(protocol: PortMappingProtocol, clock: FakeClock, script: Script = {}) {
     this.protocol = protocol;
     this.#clock = clock;
     this.script = script;

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { bindUdp, listenTcp } from '../../../../src/net/sockets.js';
 import type { Gateway } from '../../../../src/port-mapping/gateway.js';
 
-export interface FakeMapping {
+interface FakeMapping {
   client: string;
   internalPort: number;
   leaseSeconds: number;

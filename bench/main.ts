@@ -1,0 +1,38 @@
+// `npm run bench [SUITE…]`: runs the benchmarks, prints a table each, writes bench/results/SUITE.json.
+// Exit code 1 when a figure misses its limit.
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Figure, met, printTable, writeResults } from './figures.js';
+
+interface Suite {
+  readonly title: string;
+  run(progress: (text: string) => void): Promise<Figure[]>;
+}
+
+const SUITES: Record<string, () => Promise<Suite>> = {
+  pipe: () => import('./pipe.js'),
+  relay: () => import('./relay.js'),
+  stun: () => import('./stun.js'),
+  signalling: () => import('./signalling.js'),
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter(name => !(name in SUITES));
+if (unknown.length > 0) {
+  console.error(`unknown suite ${unknown.join(', ')}; there are: ${Object.keys(SUITES).join(', ')}`);
+  process.exit(2);
+}
+
+const results = join(fileURLToPath(import.meta.url), '..', '..', '..', 'bench', 'results');
+let missed = 0;
+for (const name of wanted.length > 0 ? wanted : Object.keys(SUITES)) {
+  const suite = await SUITES[name]!();
+  const figures = await suite.run(text => console.error(`${name}: ${text}`));
+  printTable(suite.title, figures);
+  console.log(`written to ${writeResults(results, name, figures)}`);
+  missed += figures.filter(figure => met(figure) === false).length;
+}
+if (missed > 0) {
+  console.error(`${missed} figures miss their limit`);
+  process.exitCode = 1;
+}

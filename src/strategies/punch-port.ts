@@ -1,0 +1,96 @@
+// The local port from which holes are punched, and what the world sees of it. Behind a NAT a STUN connection over
+// TCP teaches the mapping and holds it: it stays open until the punch is over, since its FIN could end it.
+import { WayleaveError } from '../errors.js';
+import type { Behaviour } from '../nat/profile.js';
+import type { Clock } from '../net/clock.js';
+import { type Endpoint, sameEndpoint } from '../net/endpoint.js';
+import { familyOf } from '../net/ip-scope.js';
+import { Scope } from '../net/scope.js';
+import { mappedAddress, successOf } from '../stun/client.js';
+import { StreamStunClient } from '../stun/stream-client.js';
+import { foresight, type PunchSide } from './punch-plan.js';
+
+/** Mappings taken one after another behind a NAT that gives ports in sequence: enough to see the step and gaps. */
+const SAMPLES = 4;
+/** Between the SYNs of two samples: their order at the NAT is what they tell, so they must not overtake. */
+const SAMPLE_SPACING_MS = 3;
+
+export interface PunchPortSource {
+  /** STUN servers that answer over TCP. */
+  readonly stun: readonly Endpoint[];
+  readonly clock: Clock;
+}
+
+export class PunchPort implements AsyncDisposable {
+  readonly localAddress: string;
+  readonly port: number;
+  readonly side: PunchSide;
+  readonly #scope: Scope;
+  readonly #holding: StreamStunClient | undefined;
+
+  private constructor(
+    localAddress: string,
+    port: number,
+    side: PunchSide,
+    scope: Scope,
+    holding?: StreamStunClient,
+  ) {
+    this.#holding = holding;
+    this.localAddress = localAddress;
+    this.port = port;
+    this.side = side;
+    this.#scope = scope;
+  }
+
+  /** @throws WayleaveError `no-answer` without a STUN server that answers, `dial-failed`, or the abort error. */
+  static async acquire(
+    localAddress: string,
+    tcp: Behaviour,
+    { stun, clock }: PunchPortSource,
+    signal: AbortSignal,
+  ): Promise<PunchPort> {
+    const scope = new Scope();
+    const { hairpinning: _, samples: __, confidence: ___, ...words } = tcp;
+    if (tcp.kind === 'open' || tcp.kind === 'firewall') {
+      const port = 49_152 + Math.floor(Math.random() * 16_384); // nothing translates it: any will do
+      const mapped = { host: localAddress, port };
+      return new PunchPort(localAddress, port, { mapped, tcp: words, recentPorts: [] }, scope);
+    }
+    const server = stun.find(({ host }) => familyOf(host) === familyOf(localAddress));
+    if (!server) throw new WayleaveError('no-answer', `no STUN server known for ${localAddress}`);
+    try {
+      const count = foresight(tcp) === 'sequence' ? SAMPLES : 1;
+      const opening = Array.from({ length: count }, async (_, i) => {
+        await clock.sleep(i * SAMPLE_SPACING_MS, signal);
+        const client = scope.use(await StreamStunClient.open({ server, localAddress, signal, clock }));
+        const mapped = mappedAddress(successOf(await client.request({}, { signal })));
+        if (!mapped) throw new WayleaveError('no-answer', `${server.host} does not say what it sees`);
+        return { client, mapped };
+      });
+      const samples = await Promise.all(opening);
+      const [{ client, mapped }] = samples as [(typeof samples)[number]];
+      const recentPorts = count > 1 ? samples.map(sample => sample.mapped.port) : [];
+      return new PunchPort(
+        localAddress,
+        client.local.port,
+        { mapped, tcp: words, recentPorts },
+        scope,
+        client,
+      );
+    } catch (error) {
+      await scope.close();
+      throw error;
+    }
+  }
+
+  /** Keeps the mapping in use. False: it is gone, or is another one now. */
+  async refresh(signal: AbortSignal): Promise<boolean> {
+    if (!this.#holding) return true;
+    const mapped = mappedAddress(successOf(await this.#holding.request({}, { signal })));
+    return mapped !== undefined && sameEndpoint(mapped, this.side.mapped);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#scope.close();
+  }
+}
