@@ -128,10 +128,16 @@ export async function bindUdp(options: {
   port?: number;
 }): Promise<UdpSocket> {
   const { family, address, port = 0 } = options;
-  const socket = createSocket({ type: family === 4 ? 'udp4' : 'udp6', ipv6Only: family === 6 });
+  const socket = createSocket({
+    type: family === 4 ? 'udp4' : 'udp6',
+    ipv6Only: family === 6,
+    // Addresses are literals here: DNS is never asked, and a datagram need not wait for a turn of the loop.
+    lookup: (address, _options, callback) => callback(null, address, family),
+  });
   try {
+    const listening = once(socket, 'listening'); // before: without a look-up it may come at once
     socket.bind({ port, ...(address === undefined ? {} : { address }), exclusive: true });
-    await once(socket, 'listening');
+    await listening;
   } catch (cause) {
     socket.close();
     const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
