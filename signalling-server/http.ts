@@ -2,11 +2,12 @@
 // connection; everything else is told where it is.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ipScope, unmappedIp } from '../src/net/ip-scope.js';
+import { METRICS_CONTENT_TYPE } from './metrics.js';
 import type { ResolvedServerOptions } from './options.js';
 
 export interface HttpView {
   isReady(): boolean;
-  metrics(): Promise<{ contentType: string; text: string }>;
+  metrics(): string;
 }
 
 /** Who may see /metrics by default: those who are on the machine or in its private networks. */
@@ -50,8 +51,7 @@ export async function answerHttp(
         reply(403, 'metrics are not for you\n');
         return;
       }
-      const { contentType, text } = await view.metrics();
-      reply(200, text, contentType);
+      reply(200, view.metrics(), METRICS_CONTENT_TYPE);
       return;
     }
     case '/':

@@ -1,5 +1,5 @@
-// The server's counts and gauges in Prometheus' text format, one row a metric. prom-client's own process metrics
-// are left out: they install observers that an embedded server could not take back.
+// The server's counts and gauges in Prometheus' text format, one row a metric. Twenty lines instead of a client
+// library: that one brings four packages and a third of the whole installed tree for them.
 import type { Counts } from './counts.js';
 
 /** What can be measured at the moment of asking. */
@@ -51,28 +51,18 @@ function cpuSeconds(): number {
   return (user + system) / 1e6;
 }
 
-/** Builds the registry; the result renders it. */
-export async function createMetrics(
-  counts: Counts,
-  gauges: () => Gauges,
-): Promise<{ readonly contentType: string; render(): Promise<string> }> {
-  const { Counter, Gauge, Registry } = await import('prom-client');
-  const registry = new Registry();
-  for (const [name, kind, help, read] of ROWS) {
-    const labelNames = typeof read(counts, gauges()) === 'number' ? [] : ['reason'];
-    const Kind = kind === 'counter' ? Counter : Gauge;
-    new Kind({
-      name,
-      help,
-      labelNames,
-      registers: [registry],
-      collect() {
-        const reading = read(counts, gauges());
-        this.reset();
-        if (typeof reading === 'number') this.inc(reading);
-        else for (const [value, n] of Object.entries(reading.values)) this.inc({ [reading.label]: value }, n);
-      },
-    });
-  }
-  return { contentType: registry.contentType, render: () => registry.metrics() };
+/** The content type of Prometheus' text format, version 0.0.4. */
+export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** All rows as text. Names and label values are ours and need no escaping. */
+export function renderMetrics(counts: Counts, gauges: Gauges): string {
+  const lines = ROWS.flatMap(([name, kind, help, read]) => {
+    const reading = read(counts, gauges);
+    const samples =
+      typeof reading === 'number'
+        ? [`${name} ${reading}`]
+        : Object.entries(reading.values).map(([value, n]) => `${name}{${reading.label}="${value}"} ${n}`);
+    return [`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`, ...samples];
+  });
+  return `${lines.join('\n')}\n`;
 }

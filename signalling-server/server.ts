@@ -20,7 +20,7 @@ import { type EndpointSource, greet, renewalTime } from './endpoint-sources.js';
 import { FrontDoor, type Visitor } from './front-door.js';
 import { type Listening, listen, listeningUrls } from './listening.js';
 import type { Log } from './log.js';
-import { createMetrics } from './metrics.js';
+import { renderMetrics } from './metrics.js';
 import type { ResolvedServerOptions } from './options.js';
 import { Router } from './router.js';
 
@@ -56,7 +56,6 @@ export class SignallingServer implements Server {
   readonly #door: FrontDoor;
   readonly #router: Router;
   readonly #clients = new Map<Client, Presence>();
-  #metrics: ReturnType<typeof createMetrics> | undefined;
   #listening: Listening | undefined;
   #closing: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
@@ -192,14 +191,12 @@ export class SignallingServer implements Server {
     }
   }
 
-  async #renderMetrics(): Promise<{ contentType: string; text: string }> {
-    this.#metrics ??= createMetrics(this.#counts, () => ({
+  #renderMetrics(): string {
+    return renderMetrics(this.#counts, {
       clients: this.#clients.size,
       sockets: this.#door.socketCount,
       draining: this.#closing !== undefined,
-    }));
-    const { contentType, render } = await this.#metrics;
-    return { contentType, text: await render() };
+    });
   }
 
   async #drain(): Promise<void> {

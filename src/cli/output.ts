@@ -13,7 +13,7 @@ export interface Output {
   note(text: string): void;
 }
 
-export function createOutput({ json = false }: { json?: boolean }): Output {
+function createOutput({ json = false }: { json?: boolean }): Output {
   return {
     json,
     result(event, text) {
@@ -27,7 +27,7 @@ export function createOutput({ json = false }: { json?: boolean }): Output {
 }
 
 /** Reports a failure, on one line, and gives the exit code for it. */
-export function reportFailure(error: unknown, output: Output): number {
+function reportFailure(error: unknown, output: Output): number {
   const known = error instanceof WayleaveError;
   const code = known ? error.code : 'internal';
   const message = error instanceof Error ? error.message : String(error);

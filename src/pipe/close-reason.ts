@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { WayleaveError } from '../errors.js';
 
-export const CLOSE_CODES = [
+const CLOSE_CODES = [
   'closed', // an orderly goodbye
   'aborted', // given up halfway: what was sent before it may be incomplete
   'refused', // the peer does not admit this node

@@ -5,9 +5,9 @@
 // was held up itself (a paused machine, a long computation) first reads what has arrived meanwhile.
 
 /** 10 s: two heartbeats may be late or lost to a pause before 25 s are over, and NATs forget after 30 s or more. */
-export const DEFAULT_HEARTBEAT_MS = 10_000;
+const DEFAULT_HEARTBEAT_MS = 10_000;
 /** 25 s: a dead path is noticed within 30 s, timers and a busy machine included. */
-export const DEFAULT_DEAD_MS = 25_000;
+const DEFAULT_DEAD_MS = 25_000;
 
 /** The second look comes after this part of `deadMs`: 1 s by default. */
 const SECOND_LOOK = 0.04;

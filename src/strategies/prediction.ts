@@ -3,7 +3,7 @@ import type { NodeAddress } from '../address/node-address.js';
 import type { Reason } from './reasons.js';
 import type { Strategy, StrategyName } from './strategy.js';
 
-export interface StrategyPrediction {
+interface StrategyPrediction {
   readonly strategy: StrategyName;
   readonly verdict: 'likely' | 'possible' | 'impossible';
   readonly reason: Reason;

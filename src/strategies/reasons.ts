@@ -65,7 +65,6 @@ export const REFUSALS = [
   'policy-refused',
   'peer-could-not',
 ] as const satisfies Reason[];
-export type Refusal = (typeof REFUSALS)[number];
 
 /** Carries a reason through a rejection, for what no error code says. */
 export class StrategyFailure extends WayleaveError {
