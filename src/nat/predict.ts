@@ -51,7 +51,9 @@ function shortestWay(from: number, to: number): number {
 function commonStep(distances: readonly number[]): number | undefined {
   const size = distances.reduce((divisor, distance) => greatestCommonDivisor(divisor, Math.abs(distance)), 0);
   const step = Math.sign(distances[0] ?? 0) * size;
-  return step !== 0 && size <= LARGEST_STEP && distances.every(distance => isMultiple(distance, step)) ? step : undefined;
+  return step !== 0 && size <= LARGEST_STEP && distances.every(distance => isMultiple(distance, step))
+    ? step
+    : undefined;
 }
 
 function agrees(distances: readonly number[], step: number | undefined): step is number {

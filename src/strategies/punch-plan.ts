@@ -105,7 +105,8 @@ export function planPunch(
   if (verdict.plan === 'both-predicted') return bothPredicted(initiator, responder);
   const initiatorKnown = foresight(initiator.tcp) === 'known';
   const [known, changing] = initiatorKnown ? [initiator, responder] : [responder, initiator];
-  const programs = knownAndChanging(verdict.plan, known, changing, random);
+  const sprayMs = early ? SPRAY_MS.early : SPRAY_MS.together;
+  const programs = knownAndChanging(verdict.plan, known, changing, sprayMs, random);
   const roundMs = isSpray(programs.known) ? ROUND_MS.spray : ROUND_MS.patient;
   return initiatorKnown
     ? { roundMs, early, initiator: programs.known, responder: programs.changing }
@@ -130,13 +131,17 @@ const at = ({ mapped }: PunchSide, ports: readonly number[], from: Dial['from'])
 const CHANGING_DIALS = 8;
 /** Allocations of other hosts between the sample and the punch that are allowed for, beyond those observed. */
 const NEIGHBOURS = 24;
-/** What it takes to send a thousand SYNs: a NAT that resets what comes early must have seen them all go out. */
-const SPRAY_MS = 150;
+/**
+ * What it takes to send a thousand SYNs: a NAT that resets what comes early must have seen them all go out. Less where
+ * the other side began half a signalling round trip ago.
+ */
+const SPRAY_MS = { together: 150, early: 60 } as const;
 
 function knownAndChanging(
   plan: PlanName,
   known: PunchSide,
   changing: PunchSide,
+  sprayMs: number,
   random: () => number,
 ): { known: Program; changing: Program } {
   const towardsKnown = (count: number, delayMs = 0): Program => ({
@@ -160,7 +165,7 @@ function knownAndChanging(
   const targets = randomPorts(MAX_DIALS.birthdayKnownSide, random);
   return {
     known: { delayMs: 0, dials: at(changing, targets, 'punch-port'), listens: false },
-    changing: towardsKnown(MAX_DIALS.birthdayRandomSide, known.tcp.unsolicitedSyn === 'drop' ? 0 : SPRAY_MS),
+    changing: towardsKnown(MAX_DIALS.birthdayRandomSide, known.tcp.unsolicitedSyn === 'drop' ? 0 : sprayMs),
   };
 }
 
