@@ -77,7 +77,7 @@ export const NETWORK: Readonly<Record<string, readonly string[]>> = {
   'node:https': ['src/signalling/', 'signalling-server/'],
   'node:http2': [],
   // names only where the user gave them, or the server that the user named
-  'node:dns': ['src/cli/', 'src/signalling/stun-servers.ts'],
+  'node:dns': ['src/cli/', 'src/signalling/stun-servers.ts', 'src/turn/turn-server.ts'],
 };
 
 /** Packages: who may load them, and whether only when asked for. */
