@@ -26,6 +26,7 @@ import { connectBy } from './strategies/connector.js';
 import { DialLimiter } from './strategies/dial-limits.js';
 import { Inbound } from './strategies/inbound.js';
 import { strategies } from './strategies/index.js';
+import { contactableAddress, contactableServers } from './strategies/peer-servers.js';
 import { respond } from './strategies/responder.js';
 import type { Attempt, Link, StrategyName } from './strategies/strategy.js';
 import { Surroundings } from './surroundings.js';
@@ -95,7 +96,12 @@ export class Node implements AsyncDisposable {
     const { servers, host, port, listen, handshakeTimeoutMs, maxHandshakes, ...rest } = this.#options;
     const identity = this.#identity;
     this.#signalling = this.#scope.use(
-      createSignalling({ identity, servers, onEvent: event => publish(event.event, event) }),
+      createSignalling({
+        identity,
+        servers,
+        onEvent: event => publish(event.event, event),
+        admitPeersServer: ip => contactableAddress(this.address, ip),
+      }),
     );
     this.#scope.defer(() => Promise.all([...this.#pipes].map(pipe => pipe.close())));
     this.#inbound = this.#scope.use(
@@ -237,7 +243,8 @@ export class Node implements AsyncDisposable {
     let view: AttemptChannel | undefined;
     return {
       get: (): AttemptChannel => {
-        const { id: peerId, sealingKey, servers } = peer;
+        const { id: peerId, sealingKey } = peer;
+        const servers = contactableServers(this.address, peer);
         view ??= this.#signalling.attempt(id, { id: peerId, sealingKey }, { servers });
         return view;
       },

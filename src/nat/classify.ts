@@ -118,12 +118,24 @@ function filteringSeenBy(samples: readonly FilteringSample[], rate: number): Ver
   return NOT_SHOWN;
 }
 
+// Where one local port lets in and another does not, the strict one is right: the other was used before, by whom
+// ever, and the NAT remembers whom it contacted then.
 function outcomeOf(
   samples: readonly FilteringSample[],
   change: FilteringSample['change'],
   rate: number,
 ): { passed: boolean; confidence: number } | undefined {
-  const all = samples.filter(sample => sample.change === change);
+  const ofChange = samples.filter(sample => sample.change === change);
+  const outcomes = groupBy(ofChange, ({ localPort }) => String(localPort)).map(all => ofOnePort(all, rate));
+  return (
+    outcomes.find(outcome => outcome?.passed === false) ?? outcomes.find(outcome => outcome !== undefined)
+  );
+}
+
+function ofOnePort(
+  all: readonly FilteringSample[],
+  rate: number,
+): { passed: boolean; confidence: number } | undefined {
   if (all.some(({ outcome }) => outcome === 'passed')) return { passed: true, confidence: 0.99 };
   if (all.some(({ outcome }) => outcome === 'refused')) return { passed: false, confidence: 0.99 };
   const tries = all.reduce((sum, sample) => sum + sample.tries, 0);

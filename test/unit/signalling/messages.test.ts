@@ -156,7 +156,7 @@ describe('a sealed payload that is not a message', () => {
     expect(open(payload)).toMatchObject({ reason: 'malformed', from: alice.id });
   });
 
-  it.each(['punch-offer', 'constructor', '__proto__'])('of the unknown type %s is told apart', type => {
+  it.each(['mesh-greeting', 'constructor', '__proto__'])('of the unknown type %s is told apart', type => {
     expect(open({ ...valid, body: { type } })).toEqual({
       reason: 'unknown-type',
       from: alice.id,
