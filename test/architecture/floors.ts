@@ -78,7 +78,12 @@ export const NETWORK: Readonly<Record<string, readonly string[]>> = {
   'node:https': ['src/signalling/', 'signalling-server/'],
   'node:http2': [],
   // names only where the user gave them, or the server that the user named
-  'node:dns': ['src/cli/', 'src/signalling/stun-servers.ts', 'src/signalling/guarded-lookup.ts'],
+  'node:dns': [
+    'src/cli/',
+    'src/signalling/stun-servers.ts',
+    'src/signalling/guarded-lookup.ts',
+    'src/turn/turn-server.ts',
+  ],
 };
 
 /** Packages: who may load them, and whether only when asked for. */
