@@ -124,6 +124,8 @@ export class Node implements AsyncDisposable {
         port: this.#inbound.port,
         host,
         servers,
+        portMapping: rest.portMapping,
+        receive: socket => this.#inbound.receive(socket),
         capabilities: CAPABILITIES,
         lifetimeMs: rest.addressLifetimeMs,
         pollMs: rest.interfacePollMs,
@@ -153,15 +155,14 @@ export class Node implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the node is registered with a signalling server and its address says all it will say; at once
-   * without servers.
+   * Resolves when the node is registered with a signalling server, if it has any, and its address says all that is
+   * known after the first round: a gateway that keeps silent is waited for 4 s at most.
    * @throws WayleaveError `server-unreachable`, `timeout`, or the abort error.
    */
   async ready(options: { signal?: AbortSignal; timeoutMs?: number } = {}): Promise<void> {
-    if (this.#options.servers.length === 0) return;
     const { timeoutMs = READY_MS, signal } = options;
     using deadline = systemClock.deadline(timeoutMs, [signal, this.#scope.signal]);
-    await this.#signalling.ready(deadline.signal);
+    if (this.#options.servers.length > 0) await this.#signalling.ready(deadline.signal);
     await new Promise<unknown>((resolve, reject) => {
       const onAbort = () => reject(abortError(deadline.signal));
       deadline.signal.addEventListener('abort', onAbort, { once: true });

@@ -13,7 +13,10 @@ import { NodeAddress } from './node-address.js';
 const MAX_INTERFACES = 16;
 
 /** What was learned about one local address. */
-export type Learned = Partial<Pick<InterfaceAddress, 'external' | 'mapping' | 'tcp' | 'udp'>>;
+export type Learned = Partial<Pick<InterfaceAddress, 'external' | 'tcp' | 'udp'>>;
+
+/** A port outside that leads to ours, and how that came to be. */
+export type Mapped = { readonly [K in 'external' | 'mapping']: NonNullable<InterfaceAddress[K]> };
 
 export interface OwnAddressOptions {
   readonly identity: Identity;
@@ -37,6 +40,7 @@ export class OwnAddress implements Disposable {
   readonly #options: OwnAddressOptions;
   readonly #learned = new Map<string, Learned>();
   readonly #gained = new Set<Capability>();
+  readonly #mapped = new Map<string, Mapped>();
   readonly #timer: NodeJS.Timeout;
   #local: LocalAddress[];
   #current: NodeAddress;
@@ -69,6 +73,13 @@ export class OwnAddress implements Disposable {
     if (this.#gained.has(capability)) return;
     this.#gained.add(capability);
     this.#publish();
+  }
+
+  /** A way in to one local address was opened, or is gone; publishes if that changed anything. */
+  mapped(address: string, way: Mapped | undefined): void {
+    if (way) this.#mapped.set(address, way);
+    else this.#mapped.delete(address);
+    this.#publishIfNew();
   }
 
   /** A server saw us come from this address: it is what the world sees of our one private address, if it is one. */
@@ -106,7 +117,8 @@ export class OwnAddress implements Disposable {
     if (JSON.stringify(local) !== JSON.stringify(this.#local)) {
       this.#local = local;
       const present = new Set(local.map(({ address }) => address));
-      for (const address of this.#learned.keys()) if (!present.has(address)) this.#learned.delete(address);
+      for (const known of [this.#learned, this.#mapped])
+        for (const address of known.keys()) if (!present.has(address)) known.delete(address);
       this.#publish();
       this.#options.onNetworkChange?.();
     } else {
@@ -147,6 +159,7 @@ export class OwnAddress implements Disposable {
         tcp: UNKNOWN_BEHAVIOUR,
         udp: UNKNOWN_BEHAVIOUR,
         ...this.#learned.get(address),
+        ...this.#mapped.get(address),
         unknownFields: [],
       })),
     });
