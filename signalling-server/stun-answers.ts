@@ -1,7 +1,9 @@
 // What a STUN server with up to two addresses and two ports answers to a Binding request: a pure function of
 // the request and of where it came from and to (RFC 8489 section 6.3.1, RFC 5780 sections 6.1 and 7).
-// RESPONSE-PORT is refused (420): it would let anybody aim our answers at another port of that address.
+// RESPONSE-PORT is refused over UDP (420): it would let anybody who forges a source aim our answers at a port that
+// did not ask. Over TCP, where the source has proved itself, it aims a dial-back at another port of that source.
 import type { Endpoint } from '../src/net/endpoint.js';
+import { ipScope } from '../src/net/ip-scope.js';
 import { ATTRIBUTES, type Attribute, type ChangeRequest } from '../src/stun/attributes.js';
 import { encodeMessage, notUnderstood } from '../src/stun/encode.js';
 import { stunError } from '../src/stun/error-codes.js';
@@ -36,10 +38,11 @@ export interface Asked {
 
 export type Answer =
   | { readonly send: Buffer; readonly via: Corner }
-  /** TCP only: connect to who asked, from this corner's address, and then tell how it went. */
-  | { readonly dialBack: Corner };
+  /** TCP only: connect from this corner's address to `to`, an endpoint of who asked, and then tell how it went. */
+  | { readonly dialBack: Corner; readonly to: Endpoint };
 
 const UNDERSTOOD: ReadonlySet<number> = new Set([ATTRIBUTES['CHANGE-REQUEST'].type, ATTRIBUTES.PADDING.type]);
+const RESPONSE_PORT = ATTRIBUTES['RESPONSE-PORT'].type;
 // Authentication is neither needed nor checked for Binding: what comes with it is let pass.
 const TOLERATED: ReadonlySet<number> = new Set([
   ATTRIBUTES.USERNAME.type,
@@ -52,18 +55,35 @@ export function answerTo(asked: Asked, site: StunSite): Answer | undefined {
   const { message, at, transport } = asked;
   if (message.class !== 'request' || message.methodName !== 'Binding') return undefined;
 
-  const strange = notUnderstood(message, type => UNDERSTOOD.has(type) || TOLERATED.has(type));
+  const change = message.get('CHANGE-REQUEST');
+  const changes = change?.address === true || change?.port === true;
+  const aims = transport === 'tcp' && changes;
+  const known = (type: number) => UNDERSTOOD.has(type) || TOLERATED.has(type);
+  const strange = notUnderstood(message, type => known(type) || (aims && type === RESPONSE_PORT));
   if (strange.length > 0 && !message.classic) return refuse420(asked, strange);
 
-  const change = message.get('CHANGE-REQUEST');
   const padding = message.get('PADDING');
   if (padding && padding.length > MAX_PADDING_BYTES) return error(asked, stunError(400));
-  if (!change || (!change.address && !change.port)) return bindingAnswer(asked, site, at, padding);
+  const responsePort = aims ? message.get('RESPONSE-PORT') : undefined;
+  if (responsePort === 0) return error(asked, stunError(400));
+  if (!change || !changes) return bindingAnswer(asked, site, at, padding);
   if (change.address && site.hosts.length < 2) {
     return refuse420(asked, [ATTRIBUTES['CHANGE-REQUEST'].type]);
   }
   const via = changed(at, change);
-  return transport === 'udp' ? bindingAnswer(asked, site, via, padding) : { dialBack: via };
+  if (transport === 'udp') return bindingAnswer(asked, site, via, padding);
+  if (responsePort === undefined) return { dialBack: via, to: asked.from };
+  const to = { host: asked.from.host, port: responsePort };
+  if (mayBeAimedAt(to.host)) return { dialBack: via, to };
+  return { send: dialBackAnswer(asked, site, { outcome: 'not-tried', tries: 0 }), via: at };
+}
+
+/**
+ * Whether a client at this address may name another of its ports. Only where addresses are public: a proxy in
+ * front of us makes every client come from loopback or a private address, whose other ports are not the client's.
+ */
+function mayBeAimedAt(host: string): boolean {
+  return ipScope(host) === 'global';
 }
 
 /** What a TCP client is told after its dial-back. */

@@ -129,7 +129,7 @@ export class StunConnections implements AsyncDisposable {
       dialling++;
       counters.dialBacks++;
       const result = await dialBack(
-        from,
+        answer.to,
         this.#address(socket, at, answer.dialBack),
         this.#parts.clock,
         ended,

@@ -1,6 +1,7 @@
 // Dialling back: how a client on TCP learns what its NAT lets in. It holds a connection to us, listens on the
 // same local port, and asks with CHANGE-REQUEST; we connect from another address or port to the endpoint that
-// this very connection comes from, and to nothing else. Our extension of RFC 5780 (docs/nat-behaviour.md).
+// this very connection comes from. With RESPONSE-PORT it has a port that a gateway opened for it tried: the same
+// address, that port. Never another address. Our extension of RFC 5780 (docs/nat-behaviour.md).
 import { WayleaveError } from '../src/errors.js';
 import type { Clock } from '../src/net/clock.js';
 import type { Endpoint } from '../src/net/endpoint.js';

@@ -10,6 +10,46 @@ const isIdentity = (value: unknown) =>
 const signal = z.custom<AbortSignal>(value => value instanceof AbortSignal, 'is not an AbortSignal');
 
 export const STRATEGIES = ['direct', 'reverse', 'punch', 'relay'] as const;
+/** In the order of preference: one round trip and exact first, the elaborate one last. */
+export const PORT_MAPPING_PROTOCOLS = ['pcp', 'nat-pmp', 'upnp-igd'] as const;
+
+/** What users may set about the ways in that a node opens for itself; the option `portMapping` of a node. */
+export const portMappingOptionsSchema = z.strictObject({
+  enabled: option(
+    z.boolean().default(true),
+    'boolean',
+    'Whether the gateway is asked for a port: it costs a few packets, and direct beats everything.',
+  ),
+  hold: option(
+    z.boolean().default(true),
+    'boolean',
+    'Whether a port is held open through a NAT that filters nothing: one idle connection to the server.',
+  ),
+  protocols: option(
+    z
+      .array(z.enum(PORT_MAPPING_PROTOCOLS))
+      .min(1)
+      .max(PORT_MAPPING_PROTOCOLS.length)
+      .default([...PORT_MAPPING_PROTOCOLS]),
+    'names',
+    'Which protocols are spoken; the order of preference is fixed, as here.',
+  ),
+  leaseSeconds: option(
+    z.int().min(2).max(86_400).default(3600),
+    'seconds',
+    'The lease to ask for, renewed at half: a killed process leaves its port open for an hour at most. Many gateways raise anything below 120.',
+  ),
+  externalPort: option(
+    z.int().min(1).max(65535).optional(),
+    'port',
+    'The external port to wish for; the gateway may give another. Default: the listening port.',
+  ),
+  description: option(
+    z.string().min(1).max(63).default('wayleave'),
+    'text',
+    'What the gateway shows its owner beside the port (UPnP only).',
+  ),
+});
 
 /** Options of `createNode`. */
 export const nodeOptionsSchema = z.strictObject({
@@ -88,6 +128,11 @@ export const nodeOptionsSchema = z.strictObject({
     'milliseconds',
     'How often the machine’s addresses are looked at: a change of network makes a new address.',
   ),
+  portMapping: option(
+    z.union([portMappingOptionsSchema, z.literal(false)]).prefault({}),
+    'options, or false',
+    'Ask the gateway for a port, and hold one open where the NAT filters nothing; false does neither. See the table below.',
+  ),
   dialRequestsPerPeer: option(
     z.int().min(0).max(1000).default(6),
     'per minute',
@@ -120,6 +165,7 @@ export const connectOptionsSchema = z.strictObject({
 
 export type NodeOptions = z.input<typeof nodeOptionsSchema>;
 export type ResolvedNodeOptions = z.output<typeof nodeOptionsSchema>;
+export type PortMappingOptions = z.output<typeof portMappingOptionsSchema>;
 export type ConnectOptions = z.input<typeof connectOptionsSchema>;
 
 /**

@@ -1,16 +1,25 @@
 // What a node finds out about the place it is in, and keeps up to date while it lives: its own address, the
 // behaviour of the NATs in front of it, spare ports to punch from. All in the background, published when known.
+import type { Socket } from 'node:net';
 import { OwnAddress, type OwnAddressOptions } from './address/own-address.js';
 import type { StunServer } from './nat/probe.js';
 import { ProfileWatch } from './nat/profile-watch.js';
 import { systemClock } from './net/clock.js';
 import { Scope } from './net/scope.js';
+import type { PortMappingOptions } from './options.js';
 import type { SignallingChannel } from './signalling/channel.js';
+import { isOnThisMachine } from './signalling/server-url.js';
 import type { Signalling } from './signalling/signalling.js';
 import { stunServers } from './signalling/stun-servers.js';
 import { WarmPunchPorts } from './strategies/warm-punch-ports.js';
+import { WaysIn } from './ways-in.js';
 
-type Options = Omit<OwnAddressOptions, 'clock' | 'onNetworkChange'> & { readonly signalling: Signalling };
+type Options = Omit<OwnAddressOptions, 'clock' | 'onNetworkChange'> & {
+  readonly signalling: Signalling;
+  readonly portMapping: PortMappingOptions | false;
+  /** Takes connections that come in another way than through the listening port. */
+  readonly receive: (socket: Socket) => void;
+};
 
 export class Surroundings implements AsyncDisposable {
   readonly own: OwnAddress;
@@ -18,15 +27,20 @@ export class Surroundings implements AsyncDisposable {
   readonly #scope = new Scope();
   readonly #signalling: Signalling;
   readonly #profile: ProfileWatch;
+  readonly #waysIn: WaysIn | undefined;
   /** By the URL of the signalling server that named them. */
   readonly #stun = new Map<string, StunServer[]>();
   /** Settles when what is being found out is known. */
   #survey: Promise<unknown> = Promise.resolve();
+  #serversKnown = () => {};
 
-  constructor({ signalling, ...options }: Options) {
+  constructor({ signalling, portMapping, receive, ...options }: Options) {
     const clock = systemClock;
     this.#signalling = signalling;
-    const onNetworkChange = () => void this.#measure();
+    const onNetworkChange = () => {
+      this.#waysIn?.update(); // gateways need not wait for the measurement
+      void this.#measure();
+    };
     this.own = this.#scope.use(new OwnAddress({ ...options, clock, onNetworkChange }));
     this.#profile = new ProfileWatch({
       clock,
@@ -41,6 +55,26 @@ export class Surroundings implements AsyncDisposable {
     this.punchPorts = this.#scope.use(
       new WarmPunchPorts(() => ({ stun: this.#servers().map(({ endpoint }) => endpoint), clock })),
     );
+    // Where all the servers are on this machine, so is everybody who will come: no gateway has a part in it.
+    const alone = options.servers.length > 0 && options.servers.every(isOnThisMachine);
+    const serversKnown = new Promise<void>(resolve => {
+      this.#serversKnown = resolve;
+      if (options.servers.length === 0) resolve();
+    });
+    if (portMapping && options.port !== null && !alone) {
+      this.#waysIn = this.#scope.use(
+        new WaysIn({
+          own: this.own,
+          clock,
+          port: options.port,
+          options: portMapping,
+          receive,
+          servers: () => this.#servers().map(({ endpoint }) => endpoint),
+          serversKnown,
+        }),
+      );
+      this.#waysIn.update();
+    }
     signalling.onGreeting((greeting, channel) => {
       this.#survey = Promise.all([this.#survey, this.#greeted(greeting, channel)]);
     });
@@ -49,6 +83,7 @@ export class Surroundings implements AsyncDisposable {
   /** Settles when everything that is being found out at this moment is known, or given up. Never rejects. */
   async known(): Promise<void> {
     await this.#survey;
+    await this.#waysIn?.known();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -66,17 +101,21 @@ export class Surroundings implements AsyncDisposable {
     const { url } = channel;
     if (!this.#signalling.channels.includes(channel)) return; // a peer's server: not ours to be measured by
     this.own.seenAs(greeting.seenAs.host);
+    if (greeting.turn.length > 0) this.own.gain('relay');
     const known = this.#stun.has(url);
     const endpoints = await stunServers(greeting.stun, url);
     this.#stun.set(
       url,
       endpoints.map(endpoint => ({ endpoint, transports: ['udp', 'tcp'] })),
     );
+    this.#serversKnown();
+    this.#waysIn?.update();
     if (!known && endpoints.length > 0) await this.#measure();
   }
 
   async #measure(): Promise<void> {
     await this.#profile.refresh();
+    this.#waysIn?.update();
     await this.punchPorts.keep(this.own.current.interfaces);
   }
 }

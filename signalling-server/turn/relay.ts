@@ -52,7 +52,7 @@ export interface RelayOptions {
 }
 
 /** What a client needs to use the relay. */
-export interface RelayGrant extends RelayAccount {
+interface RelayGrant extends RelayAccount {
   readonly urls: readonly string[];
 }
 

@@ -11,6 +11,9 @@ import type { RelayCounters } from './counters.js';
 import type { RelayLimits } from './limits.js';
 import { PeerTable } from './peer-table.js';
 
+/** What fits into a Data indication beside the peer's address; more fits into no datagram to the client either. */
+const MAX_INDICATED_BYTES = 65_450;
+
 /** The allocations of this relay by their relayed port: those of IPv6 from 65,536 up. */
 export type UdpAllocations = Map<number, UdpAllocation>;
 
@@ -123,7 +126,7 @@ export class UdpAllocation {
 
   #indicate(host: string, port: number, data: Buffer): void {
     const peer = toEndpoint(host, port);
-    if (!peer) return void this.#counters.dropped++;
+    if (!peer || data.length > MAX_INDICATED_BYTES) return void this.#counters.dropped++;
     const attributes = [
       ['XOR-PEER-ADDRESS', peer],
       ['DATA', data],

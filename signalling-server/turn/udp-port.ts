@@ -1,6 +1,7 @@
 // A UDP port that clients come to: which 5-tuple a datagram belongs to, and what kind it is, by its first
 // bits (RFC 8656 section 12.4, RFC 7983). A stranger's datagram leaves nothing behind.
 import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram';
+import { unmappedIp } from '../../src/net/ip-scope.js';
 import { isChannelNumber } from '../../src/stun/framing.js';
 import { looksLikeStun } from '../../src/stun/message.js';
 import type { ClientPath } from './client-path.js';
@@ -46,7 +47,9 @@ export class UdpPort {
         // The socket was closed while an answer was on its way.
       }
     };
-    const path: ClientPath = { transport: 'udp', remote: { host, port }, send, sendData: send };
+    // What the socket calls its client may carry a zone (fe80::1%eth0), which no address attribute can say.
+    const remote = { host: unmappedIp(host), port };
+    const path: ClientPath = { transport: 'udp', remote, send, sendData: send };
     return { path, held: undefined, onEnded: () => this.#forget(host, port) };
   }
 

@@ -13,7 +13,10 @@ import { NodeAddress } from './node-address.js';
 const MAX_INTERFACES = 16;
 
 /** What was learned about one local address. */
-export type Learned = Partial<Pick<InterfaceAddress, 'external' | 'mapping' | 'tcp' | 'udp'>>;
+export type Learned = Partial<Pick<InterfaceAddress, 'external' | 'tcp' | 'udp'>>;
+
+/** A port outside that leads to ours, and how that came to be. */
+export type Mapped = { readonly [K in 'external' | 'mapping']: NonNullable<InterfaceAddress[K]> };
 
 export interface OwnAddressOptions {
   readonly identity: Identity;
@@ -36,6 +39,8 @@ export interface OwnAddressOptions {
 export class OwnAddress implements Disposable {
   readonly #options: OwnAddressOptions;
   readonly #learned = new Map<string, Learned>();
+  readonly #gained = new Set<Capability>();
+  readonly #mapped = new Map<string, Mapped>();
   readonly #timer: NodeJS.Timeout;
   #local: LocalAddress[];
   #current: NodeAddress;
@@ -60,6 +65,20 @@ export class OwnAddress implements Disposable {
   /** Adds what was found out about one local address, and publishes if that changed anything. */
   learn(address: string, facts: Learned): void {
     this.#learned.set(address, { ...this.#learned.get(address), ...facts });
+    this.#publishIfNew();
+  }
+
+  /** What this node can do for others from now on, beyond what it could at its start. */
+  gain(capability: Capability): void {
+    if (this.#gained.has(capability)) return;
+    this.#gained.add(capability);
+    this.#publish();
+  }
+
+  /** A way in to one local address was opened, or is gone; publishes if that changed anything. */
+  mapped(address: string, way: Mapped | undefined): void {
+    if (way) this.#mapped.set(address, way);
+    else this.#mapped.delete(address);
     this.#publishIfNew();
   }
 
@@ -98,7 +117,8 @@ export class OwnAddress implements Disposable {
     if (JSON.stringify(local) !== JSON.stringify(this.#local)) {
       this.#local = local;
       const present = new Set(local.map(({ address }) => address));
-      for (const address of this.#learned.keys()) if (!present.has(address)) this.#learned.delete(address);
+      for (const known of [this.#learned, this.#mapped])
+        for (const address of known.keys()) if (!present.has(address)) known.delete(address);
       this.#publish();
       this.#options.onNetworkChange?.();
     } else {
@@ -127,7 +147,7 @@ export class OwnAddress implements Disposable {
       issuedAt: now,
       expiresAt: now + lifetimeMs,
       machine: machineTag(identity.id),
-      capabilities: [...capabilities],
+      capabilities: [...capabilities, ...this.#gained],
       servers: [...servers],
       interfaces: this.#local.map(({ family, address, prefix }) => ({
         family,
@@ -139,6 +159,7 @@ export class OwnAddress implements Disposable {
         tcp: UNKNOWN_BEHAVIOUR,
         udp: UNKNOWN_BEHAVIOUR,
         ...this.#learned.get(address),
+        ...this.#mapped.get(address),
         unknownFields: [],
       })),
     });

@@ -21,7 +21,12 @@ interface Flags extends ConnectFlags {
 export function connectFlags(command: Command): Command {
   return nodeFlags(command)
     .option('--strategy <list>', `what may be tried, in this order: ${STRATEGY_NAMES.join(',')}`, strategies)
-    .option('--timeout <seconds>', 'time for the whole connect', seconds, 30);
+    .option('--timeout <seconds>', 'time for the whole connect', seconds, 30)
+    .option(
+      '--port-mapping',
+      'first ask the gateway for a port, so that the other node may dial back (reverse); off, since that can take ' +
+        'seconds and helps only where hole punching does not',
+    );
 }
 
 export function registerConnect(program: Command): void {

@@ -7,6 +7,8 @@ export interface NodeFlags {
   server: string[];
   key?: string;
   json?: boolean;
+  /** Whether the gateway is asked for a port; a command that has no flag for it does not. */
+  portMapping?: boolean;
 }
 
 const collect = (value: string, earlier: string[] = []) => [...earlier, value];
@@ -27,10 +29,14 @@ export function nodeFlags(command: Command): Command {
 }
 
 /** What the shared flags and the environment say. */
-export function nodeOptions({ server, key }: NodeFlags): NodeOptions {
+export function nodeOptions({ server, key, portMapping = false }: NodeFlags): NodeOptions {
   const named = server.length > 0 ? server : (process.env.WAYLEAVE_SERVERS ?? '').split(',');
   const servers = named.map(url => url.trim()).filter(url => url !== '');
-  return { servers, ...(key === undefined ? {} : { keyFile: key }) };
+  return {
+    servers,
+    ...(key === undefined ? {} : { keyFile: key }),
+    ...(portMapping ? {} : { portMapping: false }),
+  };
 }
 
 /** A parser for whole numbers within a range. */

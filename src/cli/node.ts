@@ -24,6 +24,10 @@ export function registerNode(program: Command): void {
     .option('--port <n>', 'TCP port to listen on; 0 takes any free one', integer(0, 65535), 0)
     .option('--host <ip>', 'IP address to listen on (default: all)')
     .option('--no-listen', 'take no inbound connections; peers reach this node only with its help')
+    .option(
+      '--no-port-mapping',
+      'neither ask the gateway for a port (PCP, NAT-PMP, UPnP) nor hold one open where the NAT filters nothing',
+    )
     .option('--echo', 'send every message back')
     .option('--allow <nodeid>', 'admit only this node; may be repeated', nodeIds)
     .option(

@@ -15,8 +15,8 @@ import { Doorbell } from './doorbell.js';
 
 export interface HeldPortSettings {
   readonly localAddress: string;
-  /** STUN servers that speak TCP, and can dial back from another address; tried in turn. At least one. */
-  readonly servers: readonly Endpoint[];
+  /** STUN servers that speak TCP, at this moment; one that can dial back from another address must be among them. */
+  servers(): readonly Endpoint[];
   /** Takes the connections that come in through the mapping. */
   readonly onConnection: (socket: Socket) => void;
   /** Hears each new value of `current`. */
@@ -28,6 +28,8 @@ export interface HeldPortSettings {
 export interface HeldPort extends AsyncDisposable {
   /** The endpoint that everybody can dial, proved by a stranger's connection; undefined while there is none. */
   readonly current: Endpoint | undefined;
+  /** Settles when the first try is over, whatever came of it. */
+  readonly firstRound: Promise<void>;
 }
 
 /** NATs forget idle TCP connections after minutes, the worst after one (RFC 5382 REQ-5 asks for two hours). */
@@ -50,7 +52,9 @@ class StunHeldPort implements HeldPort {
   readonly #settings: HeldPortSettings;
   readonly #clock: Clock;
   readonly #scope = new Scope();
+  readonly firstRound: Promise<void>;
   readonly #running: Promise<void>;
+  #firstRoundOver = () => {};
   #current: Endpoint | undefined;
   /** The same one again after a loss: NATs that preserve ports then give the same endpoint. 0: any. */
   #localPort = 0;
@@ -58,7 +62,12 @@ class StunHeldPort implements HeldPort {
   constructor(settings: HeldPortSettings) {
     this.#settings = settings;
     this.#clock = settings.clock ?? systemClock;
-    this.#running = this.#run(this.#scope.signal).catch(() => {}); // only its scope's end rejects
+    this.firstRound = new Promise(resolve => {
+      this.#firstRoundOver = resolve;
+    });
+    this.#running = this.#run(this.#scope.signal)
+      .catch(() => {}) // only its scope's end rejects
+      .finally(() => this.#firstRoundOver());
   }
 
   get current(): Endpoint | undefined {
@@ -72,20 +81,21 @@ class StunHeldPort implements HeldPort {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { servers } = this.#settings;
     let losses = 0;
-    for (let turn = 0; servers.length > 0; turn++) {
-      const server = servers[turn % servers.length]!;
+    for (let turn = 0; ; turn++) {
+      const servers = this.#settings.servers();
+      const server = servers[turn % servers.length];
       const startedAtMs = this.#clock.now();
       let outcome: 'lost' | 'no-nat' | 'filtered' | 'failed' = 'failed';
       try {
-        outcome = await this.#hold(server, signal);
+        if (server) outcome = await this.#hold(server, signal);
       } catch (error) {
         if (signal.aborted) throw abortError(signal);
-        this.#say(`${formatEndpoint(server)}: ${(error as Error).message}`);
+        this.#say(`${formatEndpoint(server!)}: ${(error as Error).message}`);
         if (losses > 0) this.#localPort = 0; // it may be taken, or still known to the server
       }
       if (outcome !== 'lost') this.#set(undefined);
+      this.#firstRoundOver();
       if (this.#clock.now() - startedAtMs > STABLE_MS) losses = 0;
       const waitMs =
         outcome === 'lost' || outcome === 'failed'
@@ -112,6 +122,7 @@ class StunHeldPort implements HeldPort {
     }
     this.#localPort = port;
     this.#set(mapped);
+    this.#firstRoundOver();
     await this.#keep(connection, mapped, signal);
     return 'lost';
   }

@@ -5,6 +5,7 @@ import { publish } from '../events.js';
 import { type Clock, systemClock } from '../net/clock.js';
 import { familyOf, ipScope } from '../net/ip-scope.js';
 import { Scope } from '../net/scope.js';
+import type { PortMappingOptions } from '../options.js';
 import { type Announcement, listenForAnnouncements } from './announcements.js';
 import { detectedClients } from './detection.js';
 import { Doorbell } from './doorbell.js';
@@ -13,7 +14,7 @@ import { retryAfterMs } from './lease.js';
 import { keepLease, SETTLE_MS } from './lease-keeper.js';
 import { mappingClients } from './mapping-clients.js';
 import type { GatewayPath, MappingClient, MappingRequest } from './mapping-protocol.js';
-import type { PortMapping, PortMappingOptions, PortMappingProtocol } from './port-mapping.js';
+import type { PortMapping, PortMappingProtocol } from './port-mapping.js';
 import { type ProveMapping, provedMapping } from './proof.js';
 
 export interface PortMapperSettings {

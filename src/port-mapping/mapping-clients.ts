@@ -1,9 +1,10 @@
 // Which protocol serves which address family: PCP both, NAT-PMP IPv4 alone, UPnP by one service for each.
 import { familyOf } from '../net/ip-scope.js';
+import { PORT_MAPPING_PROTOCOLS } from '../options.js';
 import type { GatewayPath, MappingClient } from './mapping-protocol.js';
 import { NatPmpClient } from './nat-pmp.js';
 import { PcpClient } from './pcp.js';
-import { PORT_MAPPING_PROTOCOLS, type PortMappingProtocol } from './port-mapping.js';
+import type { PortMappingProtocol } from './port-mapping.js';
 import { UpnpIgdClient } from './upnp-igd.js';
 import { UpnpPinholeClient } from './upnp-pinhole.js';
 

@@ -2,9 +2,10 @@
 // what comes. Nothing is proved by it: only a node's own mapping can be.
 import type { Clock } from '../net/clock.js';
 import { listenTcp } from '../net/sockets.js';
+import { portMappingOptionsSchema } from '../options.js';
 import type { Gateway } from './gateway.js';
 import { createPortMapper } from './mapper.js';
-import { type PortMapping, type PortMappingProtocol, portMappingOptionsSchema } from './port-mapping.js';
+import type { PortMapping, PortMappingProtocol } from './port-mapping.js';
 
 /** Should the process be killed in between, the hole leads nowhere and closes by itself. */
 const TRIAL_LEASE_SECONDS = 120;

@@ -1,6 +1,7 @@
 // The URL of a signalling server, checked before anything is opened. Names are allowed: such a URL comes from
 // the user's configuration or from an address that the user handed over.
 import { WayleaveError } from '../errors.js';
+import { ipScope } from '../net/ip-scope.js';
 
 const MAX_CHARACTERS = 512;
 
@@ -18,4 +19,10 @@ export function parseServerUrl(text: string): string {
   if (url.username !== '' || url.password !== '') throw fail('must not hold a user name or password');
   if (url.hash !== '') throw fail('must not hold a fragment (#…)');
   return url.href;
+}
+
+/** Whether the URL names this very machine: `localhost` or a loopback address. */
+export function isOnThisMachine(url: string): boolean {
+  const { hostname } = new URL(url);
+  return hostname === 'localhost' || ipScope(hostname.replace(/^\[(.*)\]$/, '$1')) === 'loopback';
 }

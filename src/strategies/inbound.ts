@@ -47,7 +47,7 @@ export class Inbound implements AsyncDisposable {
     const inbound = new Inbound(options);
     const { host, port } = options;
     if (port !== null) {
-      const onConnection = (socket: Socket) => void inbound.#receive(socket);
+      const onConnection = (socket: Socket) => inbound.receive(socket);
       inbound.#listener = inbound.#scope.use(await listenTcp({ host, port }, onConnection));
     }
     return inbound;
@@ -94,6 +94,11 @@ export class Inbound implements AsyncDisposable {
     };
   }
 
+  /** Takes a connection to our port, or to one that is held open for it elsewhere. Never throws. */
+  receive(socket: Socket): void {
+    void this.#receive(socket);
+  }
+
   async #receive(socket: Socket): Promise<void> {
     if (this.#handshakes >= this.#options.maxHandshakes) {
       socket.destroy();
@@ -106,6 +111,8 @@ export class Inbound implements AsyncDisposable {
       await this.#greet(socket);
     } catch (error) {
       socket.destroy();
+      // Whoever leaves without a word is no peer: port scanners, and servers that prove a port of ours to be open.
+      if (socket.bytesRead === 0 && socket.readableEnded) return;
       const code = error instanceof WayleaveError ? error.code : String(error);
       publish('inbound-rejected', { remote, code });
     } finally {

@@ -85,6 +85,9 @@ export class Allocation {
 
   /** Asks for the relayed address (RFC 8656 section 7.1). Once. */
   allocate(nowMs: number, settle: Settle<Allocated>): void {
+    if (this.#state === 'ended') {
+      return void settle({ error: new WayleaveError('closed', 'the way to the TURN server is closed') });
+    }
     if (this.#state !== 'new')
       return void settle({ error: new WayleaveError('bad-option', 'allocated before') });
     this.#state = 'allocating';

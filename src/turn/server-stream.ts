@@ -1,8 +1,9 @@
 // A TCP or TLS connection to a TURN server (RFC 8656 section 3.1).
-import { isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { abortError, WayleaveError } from '../errors.js';
 import { formatEndpoint } from '../net/endpoint.js';
+import { canonicalIp } from '../net/ip-scope.js';
 import { dialTcp } from '../net/sockets.js';
 import type { TurnServer } from './turn-server.js';
 
@@ -15,7 +16,7 @@ export async function openStream(server: TurnServer, signal?: AbortSignal | unde
   const secure = tlsConnect({
     socket,
     host: servername, // what the certificate is checked against, address or name; SNI takes names only
-    ...(isIP(servername) ? {} : { servername }),
+    ...(canonicalIp(servername) === undefined ? { servername } : {}),
     ...(ca === undefined ? {} : { ca }),
     rejectUnauthorized: verify,
   });

@@ -19,7 +19,7 @@ const EVERYTHING: readonly Ability[] = [
 const WITH_EVERYTHING = `
   d r d r r r r r r r l r
   d p d p p p p p p p l p
-  d r d r r r r r r r l r
+  d p d p p p p p p p l p
   d p d p p p p p p p l p
   d p d p p p p p p p l p
   d p d p p p p p p p l p

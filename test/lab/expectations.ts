@@ -14,7 +14,14 @@ export type StrategyName = (typeof STRATEGIES)[number];
 export type Ability = StrategyName | 'port-mapping' | 'held-mapping' | 'birthday';
 
 /** The abilities that have landed: the one place to change when another does. */
-export const LANDED: ReadonlySet<Ability> = new Set<Ability>(['direct', 'reverse', 'punch', 'birthday']);
+export const LANDED: ReadonlySet<Ability> = new Set<Ability>([
+  'direct',
+  'reverse',
+  'punch',
+  'birthday',
+  'port-mapping',
+  'held-mapping',
+]);
 
 export interface Expectation {
   /** The strategies of which one must win, the likeliest first; empty: no connection is possible. */
@@ -35,7 +42,8 @@ export function expectation(a: NatKind, b: NatKind, landed: ReadonlySet<Ability>
   if (paths.length > 0 && !strict) {
     if (landed.has('direct') && paths.some(path => admits(path.b, b, landed)))
       return { strategies: ['direct'], reason: 'the responder can be dialled' };
-    if (landed.has('reverse') && paths.some(path => admits(path.a, a, landed)))
+    // The initiator is a short-lived `wayleave connect`: it neither asks its gateway for a port nor holds one open.
+    if (landed.has('reverse') && paths.some(path => path.a.kind === 'open'))
       return { strategies: ['reverse'], reason: 'the initiator can be dialled' };
     obstacles.push('neither side can be dialled');
     const verdicts = paths.map(path => punchable(path.a, path.b, landed));
@@ -52,7 +60,7 @@ export function expectation(a: NatKind, b: NatKind, landed: ReadonlySet<Ability>
   return { strategies: [], reason: [...obstacles, 'relaying has not landed'].join('; ') };
 }
 
-/** Whether a node there can be dialled by anybody. */
+/** Whether a node that stays up there can be dialled by anybody. */
 function admits(tcp: ExpectedBehaviour, kind: NatKind, landed: ReadonlySet<Ability>): boolean {
   if (tcp.kind === 'open') return true;
   if (kind.portMapping && landed.has('port-mapping')) return true;

@@ -8,7 +8,8 @@ import { newTransactionId } from '../../src/stun/encode.js';
 import { decodeChannelData, encodeChannelData } from '../../src/stun/framing.js';
 import { verifyIntegrity } from '../../src/stun/integrity.js';
 import { decodeMessage } from '../../src/stun/message.js';
-import { allocatedClient, codeOf, portOf, RawClient, startRelay, TCP, UDP } from './turn-raw.js';
+import { openTurn } from '../../src/turn/client.js';
+import { allocatedClient, codeOf, portOf, RawClient, serverOf, startRelay, TCP, UDP } from './turn-raw.js';
 
 const peerAt = (port: number, host = '127.0.0.1'): Attribute => ['XOR-PEER-ADDRESS', { host, port }];
 
@@ -178,6 +179,23 @@ describe('the relay', () => {
       peer.socket.send(Buffer.alloc(0), port, '127.0.0.1');
       expect(decodeChannelData((await client.hear())!).data).toHaveLength(0);
       expect(codeOf(await client.ask('Refresh'))).toBe('success');
+    });
+
+    it('what only a stream can carry is too large for any datagram, and harms nobody', async () => {
+      await using left = await openTurn(await serverOf(relay, 'tcp', 'left'));
+      await using right = await openTurn(await serverOf(relay, 'tcp', 'right'));
+      await right.permit([left.relayed.host]);
+      await left.bindChannel(right.relayed);
+      const heard: number[] = [];
+      const last = new Promise<void>(resolve => {
+        right.onData = (_, data) => {
+          heard.push(data.length);
+          if (data.length === 1) resolve();
+        };
+      });
+      for (const length of [65_535, 65_500, 65_400, 1]) left.send(right.relayed, Buffer.alloc(length));
+      await last;
+      expect(heard).toEqual([65_400, 1]);
     });
 
     it('without permission nothing passes, either way', async () => {

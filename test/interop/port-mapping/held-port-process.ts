@@ -10,7 +10,7 @@ subscribe('wayleave:port-held-failed', message => say('failed', message as objec
 
 const held = holdPort({
   localAddress,
-  servers: servers.map(text => parseEndpoint(text)!),
+  servers: () => servers.map(text => parseEndpoint(text)!),
   onConnection: socket => {
     socket.on('error', () => {});
     socket.end(`${name}\n`);

@@ -4,8 +4,8 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { Endpoint } from '../../../src/net/endpoint.js';
 import { dialTcp, listenTcp } from '../../../src/net/sockets.js';
+import { portMappingOptionsSchema } from '../../../src/options.js';
 import { createPortMapper } from '../../../src/port-mapping/mapper.js';
-import { portMappingOptionsSchema } from '../../../src/port-mapping/port-mapping.js';
 
 export interface MapperProcessSettings {
   name: string;

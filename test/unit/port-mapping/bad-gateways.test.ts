@@ -4,9 +4,10 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createServer, type Server } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../../src/net/clock.js';
+import { portMappingOptionsSchema } from '../../../src/options.js';
 import { createPortMapper } from '../../../src/port-mapping/mapper.js';
 import { mappingClients } from '../../../src/port-mapping/mapping-clients.js';
-import { type PortMapping, portMappingOptionsSchema } from '../../../src/port-mapping/port-mapping.js';
+import type { PortMapping } from '../../../src/port-mapping/port-mapping.js';
 import { fastClock } from './fake/fast-clock.js';
 import { type FakeUpnpGateway, type FakeUpnpSettings, fakeUpnpGateway } from './fake/upnp-gateway.js';
 

@@ -1,7 +1,8 @@
 // Which protocol is taken when: the preferred one if it answers in time, any other otherwise.
 import { describe, expect, it } from 'vitest';
+import { PORT_MAPPING_PROTOCOLS } from '../../../src/options.js';
 import { detectedClients } from '../../../src/port-mapping/detection.js';
-import { PORT_MAPPING_PROTOCOLS, type PortMappingProtocol } from '../../../src/port-mapping/port-mapping.js';
+import type { PortMappingProtocol } from '../../../src/port-mapping/port-mapping.js';
 import { FakeClock } from '../../fake-clock.js';
 import { ScriptedClient } from './fake/scripted-client.js';
 

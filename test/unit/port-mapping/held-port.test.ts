@@ -15,7 +15,7 @@ it('holds nothing where no NAT stands', async () => {
   const changes: unknown[] = [];
   await using held = holdPort({
     localAddress: '127.0.0.1',
-    servers: [{ host: '127.0.0.1', port: server!.port }],
+    servers: () => [{ host: '127.0.0.1', port: server!.port }],
     onConnection: socket => socket.destroy(),
     onChange: external => changes.push(external),
   });
@@ -36,7 +36,7 @@ it('tries a server that is not there again, ever more rarely, until it is closed
   try {
     const held = holdPort({
       localAddress: '127.0.0.1',
-      servers: [dead],
+      servers: () => [dead],
       onConnection: socket => socket.destroy(),
       clock,
     });
@@ -56,7 +56,7 @@ it('tries a server that is not there again, ever more rarely, until it is closed
 });
 
 it('does nothing without servers', async () => {
-  const settings = { localAddress: '127.0.0.1', servers: [], onConnection: () => {} };
+  const settings = { localAddress: '127.0.0.1', servers: () => [], onConnection: () => {} };
   await using held = holdPort(settings);
   expect(held.current).toBeUndefined();
 });

@@ -1,9 +1,10 @@
 // The mapper's whole life with scripted protocols and a clock that is told when to go on.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WayleaveError } from '../../../src/errors.js';
+import { portMappingOptionsSchema } from '../../../src/options.js';
 import type { Announcement } from '../../../src/port-mapping/announcements.js';
 import { createPortMapper, type PortMapper } from '../../../src/port-mapping/mapper.js';
-import { type PortMapping, portMappingOptionsSchema } from '../../../src/port-mapping/port-mapping.js';
+import type { PortMapping } from '../../../src/port-mapping/port-mapping.js';
 import type { ProveMapping } from '../../../src/port-mapping/proof.js';
 import { FakeClock } from '../../fake-clock.js';
 import { ScriptedClient } from './fake/scripted-client.js';
