@@ -2,8 +2,8 @@
 // neighbours that take ports in between; and no answer where there is no sequence.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../lab/random.js';
 import { nextPorts, portSequence } from '../../../src/nat/predict.js';
+import { seededRandom } from '../../lab/random.js';
 
 const LOWEST = 1024;
 const RANGE = 64_512;
