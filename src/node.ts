@@ -20,7 +20,7 @@ import {
 } from './options.js';
 import { MessageHandlers } from './pipe/message-handlers.js';
 import { type MessageHandler, Pipe } from './pipe/pipe.js';
-import type { AttemptChannel } from './signalling/channel.js';
+import type { AttemptChannel, SignallingChannel } from './signalling/channel.js';
 import { createSignalling, type Signalling } from './signalling/signalling.js';
 import { connectBy } from './strategies/connector.js';
 import { DialLimiter } from './strategies/dial-limits.js';
@@ -29,7 +29,9 @@ import { strategies } from './strategies/index.js';
 import { contactableAddress, contactableServers } from './strategies/peer-servers.js';
 import { respond } from './strategies/responder.js';
 import type { Attempt, Link, StrategyName } from './strategies/strategy.js';
+import { turnServers } from './strategies/turn-servers.js';
 import { Surroundings } from './surroundings.js';
+import type { TurnServer } from './turn/turn-server.js';
 
 /** What a node tells while it lives. An `error` that nobody listens for is not thrown. */
 export interface NodeEvents {
@@ -208,6 +210,7 @@ export class Node implements AsyncDisposable {
         handshakeTimeoutMs: this.#options.handshakeTimeoutMs,
         inbound: this.#inbound,
         punchPorts: this.#surroundings.punchPorts,
+        turnServers: signal => this.#turnServers(peer, signal),
         serverRoundTripMs: Math.min(...this.#signalling.channels.map(({ roundTripMs }) => roundTripMs ?? 0)),
         channel: channel.get,
         onOutcome: outcome => this.events.emit('attempt', outcome, { id, peer: peer.id }),
@@ -254,6 +257,19 @@ export class Node implements AsyncDisposable {
     };
   }
 
+  /** Relays of our own servers and of the peer's, where registering brings a grant. */
+  async #turnServers(peer: NodeAddress, signal: AbortSignal): Promise<TurnServer[]> {
+    const leases = contactableServers(this.address, peer).map(url => this.#signalling.open(url));
+    try {
+      const further = leases.map(({ channel }) => channel);
+      const channels = new Set([...this.#signalling.channels, ...further]);
+      await Promise.any([...channels].map(channel => channel.ready(signal))).catch(() => {});
+      return await turnServers(channels);
+    } finally {
+      for (const lease of leases) lease[Symbol.dispose]();
+    }
+  }
+
   async #endAttempt(view: AttemptChannel, peerKnows: boolean): Promise<void> {
     try {
       if (!peerKnows) await view.send({ type: 'cancel' }, { signal: this.#scope.signal });
@@ -274,6 +290,7 @@ export class Node implements AsyncDisposable {
       limiter: new DialLimiter(limits, systemClock.now),
       handshakeTimeoutMs,
       punchPorts: this.#surroundings.punchPorts,
+      turnServers: (via: SignallingChannel) => turnServers(new Set([via, ...this.#signalling.channels])),
       self: () => this.address,
       admit: (peer: NodeId) => this.#admit(peer),
       onOpen: (link: Link, strategy: StrategyName) => void this.#open(link, strategy, 'inbound'),

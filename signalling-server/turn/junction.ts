@@ -66,7 +66,7 @@ export class Junction {
     this.#state = 'closed';
     for (const timer of this.#timers) clearTimeout(timer);
     for (const socket of this.#ends) {
-      if (!socket) continue;
+      if (!socket || socket.closed) continue;
       socket.destroySoon();
       const timer = setTimeout(() => socket.destroy(), LINGER_MS);
       socket.once('close', () => clearTimeout(timer));

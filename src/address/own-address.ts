@@ -36,6 +36,7 @@ export interface OwnAddressOptions {
 export class OwnAddress implements Disposable {
   readonly #options: OwnAddressOptions;
   readonly #learned = new Map<string, Learned>();
+  readonly #gained = new Set<Capability>();
   readonly #timer: NodeJS.Timeout;
   #local: LocalAddress[];
   #current: NodeAddress;
@@ -61,6 +62,13 @@ export class OwnAddress implements Disposable {
   learn(address: string, facts: Learned): void {
     this.#learned.set(address, { ...this.#learned.get(address), ...facts });
     this.#publishIfNew();
+  }
+
+  /** What this node can do for others from now on, beyond what it could at its start. */
+  gain(capability: Capability): void {
+    if (this.#gained.has(capability)) return;
+    this.#gained.add(capability);
+    this.#publish();
   }
 
   /** A server saw us come from this address: it is what the world sees of our one private address, if it is one. */
@@ -127,7 +135,7 @@ export class OwnAddress implements Disposable {
       issuedAt: now,
       expiresAt: now + lifetimeMs,
       machine: machineTag(identity.id),
-      capabilities: [...capabilities],
+      capabilities: [...capabilities, ...this.#gained],
       servers: [...servers],
       interfaces: this.#local.map(({ family, address, prefix }) => ({
         family,

@@ -29,6 +29,8 @@ const MAX_SERVERS = 4;
 const MAX_VOTERS = 2;
 /** When silence is this unlikely to be bad luck, asking more often is pointless. */
 const DOUBT_ENOUGH = 0.0005;
+/** The first few answers say little about the path: a lucky streak must not end the asking. */
+const MIN_TRIES = 10;
 const MAX_TRIES = 24;
 const HAIRPIN_TRIES = 3;
 const HAIRPIN_EVERY_MS = 40;
@@ -184,7 +186,7 @@ async function testFiltering(
   let tries = 0;
   try {
     while (tries < MAX_TRIES && !settled.signal.aborted) {
-      if (tries > 0 && doubtOfSilence(tries, deliveryRate(found.delivery)) <= DOUBT_ENOUGH) break;
+      if (tries >= MIN_TRIES && doubtOfSilence(tries, deliveryRate(found.delivery)) <= DOUBT_ENOUGH) break;
       tries++;
       for (const question of questions.filter(({ passed }) => !passed)) {
         const change = { address: question.change === 'address', port: true };
