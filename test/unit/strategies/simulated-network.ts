@@ -1,7 +1,7 @@
 // What two punching sides see of the world, without sockets: connections with two ends that come up when they like,
 // a handshake over them, and signalling that delays and loses. All chance is seeded, all time is the fake clock's.
 import { abortError, WayleaveError } from '../../../src/errors.js';
-import type { AttemptChannel } from '../../../src/signalling/channel.js';
+import type { AttemptChannel, Heard } from '../../../src/signalling/channel.js';
 import type { MessageType, PeerMessage } from '../../../src/signalling/messages.js';
 import type { Link } from '../../../src/strategies/strategy.js';
 import type { FakeClock } from '../../fake-clock.js';
@@ -157,9 +157,13 @@ export class SimulatedNetwork {
           if (!this.#calm && this.#random() < 0.1) return;
           void this.clock.sleep(this.delayMs()).then(() => inboxes[other].push(body));
         },
-        next: async (types: MessageType | readonly MessageType[], { signal = end } = {}) => {
+        next: async (
+          types: MessageType | readonly MessageType[],
+          { signal = end, where = () => true }: Parameters<AttemptChannel['next']>[1] = {},
+        ) => {
           using either = this.clock.deadline(2 ** 30, [signal, end]);
-          return { body: await inboxes[own].take(either.signal, ({ type }) => types.includes(type)) };
+          const wanted = (body: PeerMessage) => types.includes(body.type) && where({ body } as Heard);
+          return { body: await inboxes[own].take(either.signal, wanted) };
         },
       }) as unknown as AttemptChannel;
     return { initiator: channel('initiator', 'responder'), responder: channel('responder', 'initiator') };
