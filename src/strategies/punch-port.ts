@@ -65,7 +65,7 @@ export class PunchPort implements AsyncDisposable {
     try {
       const count = foresight(tcp) === 'sequence' ? SAMPLES : 1;
       const opening = Array.from({ length: count }, async (_, i) => {
-        await clock.sleep(i * SAMPLE_SPACING_MS, signal);
+        if (i > 0) await clock.sleep(i * SAMPLE_SPACING_MS, signal);
         const client = scope.use(await StreamStunClient.open({ server, localAddress, signal, clock }));
         const mapped = mappedAddress(successOf(await client.request({}, { signal })));
         if (!mapped) throw new WayleaveError('no-answer', `${server.host} does not say what it sees`);
