@@ -83,7 +83,7 @@ async function attempt(
   const end = new AbortController();
   const { initiator, responder } = network.signalling(end.signal);
   const common = { clock, handshakeTimeoutMs: 5000, serverRoundTripMs: 40 };
-  const budget = clock.deadline(10_000);
+  const budget = clock.deadline(10_000, end.signal);
 
   const responding = (async () => {
     const opener = await responder.next('punch-offer');
@@ -119,8 +119,8 @@ async function attempt(
   }
   await clock.sleep(4000); // what is under way arrives
   end.abort();
-  budget[Symbol.dispose]();
   await responding;
+  budget[Symbol.dispose]();
   networks.delete(id);
   expect(network.openEnds(), 'connections left open beside the chosen one').toBeLessThanOrEqual(
     outcome.initiator === undefined && outcome.responder === undefined ? 0 : 2,
