@@ -11,6 +11,7 @@ interface Suite {
 
 const SUITES: Record<string, () => Promise<Suite>> = {
   pipe: () => import('./pipe.js'),
+  relay: () => import('./relay.js'),
   stun: () => import('./stun.js'),
   signalling: () => import('./signalling.js'),
 };

@@ -1,12 +1,13 @@
-// The other process of the pipe benchmarks: serves every kind of connection on a port of its own, and tells the
-// first process (over IPC) the ports, its identity, and its memory when asked.
+// The other process of the pipe benchmarks: serves every kind of connection, and tells the first process
+// (over IPC) where, and its memory when asked.
 import { createIdentity } from '../src/identity/keys.js';
-import { restingMemory, servePipes, serveTls } from './pipe-peers.js';
+import { offlineNode, restingMemory, serveTls } from './pipe-peers.js';
 
 export interface FarPorts {
-  readonly id: string;
-  readonly pipeEcho: number;
-  readonly pipeSink: number;
+  /** Addresses of nodes. */
+  readonly pipeEcho: string;
+  readonly pipeSink: string;
+  /** Ports. */
   readonly tlsEcho: number;
   readonly tlsSink: number;
 }
@@ -25,14 +26,14 @@ function sink(answer: () => void): (chunk: Buffer) => void {
   };
 }
 
+const echo = await offlineNode({ identity });
+echo.onMessage((message, _client, pipe) => pipe.send(message));
+const sinks = await offlineNode();
+sinks.onPipe(pipe => void pipe.onMessage(sink(() => void pipe.send('done'))));
+
 const ports: FarPorts = {
-  id: identity.id,
-  pipeEcho: await servePipes(identity, pipe => {
-    pipe.onMessage(message => pipe.send(message));
-  }),
-  pipeSink: await servePipes(identity, pipe => {
-    pipe.onMessage(sink(() => void pipe.send('done')));
-  }),
+  pipeEcho: echo.address.toString(),
+  pipeSink: sinks.address.toString(),
   tlsEcho: await serveTls(identity, socket => {
     socket.on('data', chunk => socket.write(chunk));
   }),

@@ -1,5 +1,5 @@
-// The two ends of the pipe benchmarks at the level of src/pipe, and the same over bare mutual node:tls with the
-// same certificates and nothing but a length in front of each message.
+// The two ends of the pipe benchmarks: nodes, and the same over bare mutual node:tls with the same certificates
+// and nothing but a length in front of each message.
 import { once } from 'node:events';
 import {
   createSecureContext,
@@ -9,36 +9,21 @@ import {
   connect as tlsConnect,
 } from 'node:tls';
 import type { Identity } from '../src/identity/keys.js';
-import type { NodeId } from '../src/identity/node-id.js';
-import { dialTcp, listenTcp, localEndpoint, remoteEndpoint } from '../src/net/sockets.js';
-import { FrameDecoder, frameHeader, KIND } from '../src/pipe/framing.js';
-import { ALPN, type Secured, secure, tlsCredentials } from '../src/pipe/handshake.js';
-import { accept, receiveHello, sendHello } from '../src/pipe/opening.js';
-import { Pipe } from '../src/pipe/pipe.js';
+import { createNode, type Node } from '../src/node.js';
+import { frameHeader, KIND } from '../src/pipe/framing.js';
+import { ALPN, tlsCredentials } from '../src/pipe/handshake.js';
+import type { Pipe } from '../src/pipe/pipe.js';
 
 const HOST = '127.0.0.1';
 
-export async function openPipe(identity: Identity, port: number, expected: NodeId): Promise<Pipe> {
-  const raw = await dialTcp({ remote: { host: HOST, port } });
-  const secured = await secure(raw, identity, { role: 'client', expected });
-  await sendHello(secured, { purpose: 'open', attempt: 'bench' }, { waitForAccept: true });
-  return pipeOn(secured, 'outbound');
+/** A node of one's own on loopback, without servers: what every benchmark connects with. */
+export function offlineNode(options: { identity?: Identity; listen?: boolean } = {}): Promise<Node> {
+  return createNode({ servers: [], host: HOST, ...options });
 }
 
-export async function servePipes(identity: Identity, onPipe: (pipe: Pipe) => void): Promise<number> {
-  const { port } = await listenTcp({ host: HOST }, async raw => {
-    const secured = await secure(raw, identity, { role: 'server' });
-    await receiveHello(secured);
-    accept(secured);
-    onPipe(pipeOn(secured, 'inbound'));
-  });
-  return port;
-}
-
-function pipeOn(secured: Secured, direction: 'inbound' | 'outbound'): Pipe {
-  const local = localEndpoint(secured.socket)!;
-  const remote = remoteEndpoint(secured.socket)!;
-  return new Pipe(secured, { direction, route: { strategy: 'direct', local, remote } });
+/** `node.connect`, by the first strategy. */
+export function openPipe(node: Node, address: string): Promise<Pipe> {
+  return node.connect(address, { strategies: ['direct'] });
 }
 
 const contexts = new Map<Identity, SecureContext>();
@@ -84,15 +69,6 @@ export function framed(payload: Uint8Array): Buffer {
   const header = Buffer.alloc(4);
   header.writeUInt32BE(frameHeader(KIND.message, payload.length));
   return Buffer.concat([header, payload]);
-}
-
-/** Calls back with every framed message on a bare socket. */
-export function onFramed(socket: TLSSocket, onMessage: (message: Buffer) => void): void {
-  const decoder = new FrameDecoder();
-  socket.on('data', (chunk: Buffer) => {
-    decoder.push(chunk);
-    for (let frame = decoder.next(); frame; frame = decoder.next()) onMessage(frame.payload);
-  });
 }
 
 /** Bytes resident after everything unused is collected; needs --expose-gc. */

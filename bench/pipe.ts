@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { createIdentity } from '../src/identity/keys.js';
 import { type Figure, median, percentile } from './figures.js';
 import type { FarPorts } from './pipe-far.js';
-import { framed, openPipe, openTls } from './pipe-peers.js';
+import { framed, offlineNode, openPipe, openTls } from './pipe-peers.js';
 
 export const title = 'Pipe against bare mutual node:tls (same certificates, two processes, loopback)';
 
@@ -20,7 +20,15 @@ const CONNECTS = 60; // a round
 const COLD_RUNS = 15;
 const HELD_PIPES = 1000;
 
+/** What a fresh process reports, in milliseconds. */
+interface Cold {
+  readonly importMs: number;
+  readonly createMs: number;
+  readonly connectMs: number;
+}
+
 const identity = createIdentity();
+const node = await offlineNode({ listen: false });
 
 function start(script: string, ...args: string[]): ChildProcess {
   const path = fileURLToPath(new URL(script, import.meta.url));
@@ -61,15 +69,12 @@ export async function run(progress: (text: string) => void): Promise<Figure[]> {
       }
     }
     progress('first connect of a fresh process');
-    const cold = { tls: [] as number[], pipe: [] as number[] };
+    const cold = { tls: [] as Cold[], pipe: [] as Cold[] };
     for (let i = 0; i < COLD_RUNS; i++) {
-      cold.tls.push(
-        await answer<number>(start('pipe-fresh.js', 'cold', 'tls', ports.id, `${ports.tlsEcho}`)),
-      );
-      cold.pipe.push(
-        await answer<number>(start('pipe-fresh.js', 'cold', 'pipe', ports.id, `${ports.pipeEcho}`)),
-      );
+      cold.tls.push(await answer<Cold>(start('pipe-fresh.js', 'cold', 'tls', `${ports.tlsEcho}`)));
+      cold.pipe.push(await answer<Cold>(start('pipe-fresh.js', 'cold', 'pipe', ports.pipeEcho)));
     }
+    const coldMedian = (kind: 'tls' | 'pipe', what: keyof Cold) => median(cold[kind].map(run => run[what]));
     progress('memory');
     const memory = { tls: await memoryEach('tls'), pipe: await memoryEach('pipe') };
 
@@ -119,11 +124,23 @@ export async function run(progress: (text: string) => void): Promise<Figure[]> {
         baseline: { name: 'its own p50', value: median(connects.tls) },
       },
       {
-        name: 'cold connect (fresh process), p50',
-        value: median(cold.pipe),
+        name: 'cold connect (fresh process and node), p50',
+        value: coldMedian('pipe', 'connectMs'),
         unit: 'ms',
-        baseline: { name: `${tls} plus framing, p50`, value: median(cold.tls) },
+        baseline: { name: `${tls} plus framing, fresh process, p50`, value: coldMedian('tls', 'connectMs') },
         limit: { of: 'value', most: 8 },
+      },
+      {
+        name: 'createNode, offline, after import, p50',
+        value: coldMedian('pipe', 'createMs'),
+        unit: 'ms',
+        limit: { of: 'value', most: 30 },
+      },
+      {
+        name: "import 'wayleave', p50",
+        value: coldMedian('pipe', 'importMs'),
+        unit: 'ms',
+        limit: { of: 'value', most: 100 },
       },
       {
         name: 'memory a pipe, dialling side',
@@ -142,6 +159,7 @@ export async function run(progress: (text: string) => void): Promise<Figure[]> {
     ];
   } finally {
     far.kill();
+    await node.close();
   }
 }
 
@@ -184,7 +202,7 @@ async function bulkTls(ports: FarPorts, totalBytes: number, messageBytes: number
 }
 
 async function bulkPipe(ports: FarPorts, totalBytes: number, messageBytes: number): Promise<number> {
-  await using pipe = await openPipe(identity, ports.pipeSink, ports.id);
+  await using pipe = await openPipe(node, ports.pipeSink);
   const message = Buffer.alloc(messageBytes, 7);
   await pipe.send(`${totalBytes}`);
   return await timed(async () => {
@@ -215,7 +233,7 @@ async function echoTls(ports: FarPorts): Promise<number> {
 }
 
 async function echoPipe(ports: FarPorts): Promise<number> {
-  await using pipe = await openPipe(identity, ports.pipeEcho, ports.id);
+  await using pipe = await openPipe(node, ports.pipeEcho);
   const message = Buffer.alloc(SMALL_MESSAGE_BYTES, 7);
   const samples: number[] = [];
   for (let i = 0; i < ECHOES; i++) {
@@ -237,7 +255,7 @@ async function connectTls(ports: FarPorts): Promise<void> {
 }
 
 async function connectPipe(ports: FarPorts): Promise<void> {
-  const pipe = await openPipe(identity, ports.pipeEcho, ports.id);
+  const pipe = await openPipe(node, ports.pipeEcho);
   await pipe.send('x');
   await pipe.recv();
   void pipe.close();
@@ -248,8 +266,8 @@ async function memoryEach(kind: 'tls' | 'pipe'): Promise<{ near: number; far: nu
   const far = start('pipe-far.js');
   try {
     const ports = await answer<FarPorts>(far);
-    const port = kind === 'tls' ? ports.tlsEcho : ports.pipeEcho;
-    const near = start('pipe-fresh.js', 'hold', kind, ports.id, `${port}`, `${HELD_PIPES}`);
+    const where = kind === 'tls' ? `${ports.tlsEcho}` : ports.pipeEcho;
+    const near = start('pipe-fresh.js', 'hold', kind, where, `${HELD_PIPES}`);
     await answer(near);
     far.send('memory');
     const before = await answer<number>(far);

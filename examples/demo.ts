@@ -8,6 +8,7 @@ import { createNode, type NodeOptions } from '../src/index.js';
 interface Scene {
   readonly title: string;
   readonly explained: string;
+  readonly alice?: NodeOptions;
   readonly bob: NodeOptions;
 }
 
@@ -22,14 +23,23 @@ const SCENES: readonly Scene[] = [
     explained: 'The request goes through the signalling server, sealed: the server cannot read or change it.',
     bob: { listen: false },
   },
+  {
+    title: 'relay: neither takes inbound connections, so the server’s relay joins them',
+    explained: 'Both reach only the relay’s own port. It carries TLS 1.3 that it cannot read.',
+    alice: { listen: false },
+    bob: { listen: false },
+  },
 ];
 
 const say = (text = '') => process.stdout.write(`${text}\n`);
 
-async function play({ title, explained, bob: options }: Scene, servers: string[]): Promise<string> {
+async function play(
+  { title, explained, alice: ofAlice, bob: ofBob }: Scene,
+  servers: string[],
+): Promise<string> {
   say(`\n${pc.bold(title)}\n${pc.dim(explained)}`);
-  await using alice = await createNode({ servers });
-  await using bob = await createNode({ servers, ...options });
+  await using alice = await createNode({ servers, ...ofAlice });
+  await using bob = await createNode({ servers, ...ofBob });
   await Promise.all([alice.ready(), bob.ready()]);
   bob.onMessage(async (message, client, pipe) => {
     await pipe.send(`hello ${client.id.slice(0, 6)}…, I got “${message}”`);

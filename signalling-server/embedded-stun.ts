@@ -8,17 +8,21 @@ import type { EndpointSource } from './endpoint-sources.js';
 import { inUrl, publicHost } from './listening.js';
 import type { Log } from './log.js';
 import type { ResolvedServerOptions } from './options.js';
-import { createStunResponder } from './stun-responder.js';
+import { createStunResponder, type StunResponderOptions } from './stun-responder.js';
 
 const EVERYWHERE = ['0.0.0.0', '::'];
 
 /** @throws WayleaveError `listen-failed`, or `bad-option` for a second address that goes with no first one. */
-export async function embeddedStun(options: ResolvedServerOptions, log: Log): Promise<EndpointSource> {
+export async function embeddedStun(
+  options: ResolvedServerOptions,
+  log: Log,
+  neighbour?: StunResponderOptions['neighbour'],
+): Promise<EndpointSource & { readonly port: number }> {
   const { stunPort, stunPortTaken, alternateHost } = options;
   const scope = new Scope(error => log.warn({ error: String(error) }, 'closing STUN'));
   const [host, ...others] = boundHosts(options);
   const second = alternateHost === undefined ? {} : { alternateHost };
-  const start = (port: number) => createStunResponder({ host: host!, port, ...second });
+  const start = (port: number) => createStunResponder({ host: host!, port, neighbour, ...second });
   const main = scope.use(
     await start(stunPort ?? 0).catch((error: WayleaveError) => {
       if (stunPortTaken === 'fail' || error.code !== 'listen-failed') throw error;
@@ -27,10 +31,11 @@ export async function embeddedStun(options: ResolvedServerOptions, log: Log): Pr
     }),
   );
   const { port } = main.endpoints[0]!;
-  for (const other of others) await alsoOn(other, port, scope, log);
+  for (const other of others) await alsoOn({ host: other, port, neighbour }, scope, log);
   const url = (address: string) => `stun:${inUrl(address)}:${port}`;
   const furtherAddresses = others.length > 0 ? globalAddresses() : [];
   return {
+    port,
     stun: [url(publicHost(options))],
     turn: [],
     endpointsFor: (_, dialled) => ({
@@ -42,17 +47,17 @@ export async function embeddedStun(options: ResolvedServerOptions, log: Log): Pr
 }
 
 /** IPv6 beside IPv4 where the system has it; without it the server does its work all the same. */
-async function alsoOn(host: string, port: number, scope: Scope, log: Log): Promise<void> {
+async function alsoOn(options: StunResponderOptions, scope: Scope, log: Log): Promise<void> {
   try {
-    scope.use(await createStunResponder({ host, port }));
+    scope.use(await createStunResponder(options));
   } catch (error) {
     if (!(error instanceof WayleaveError)) throw error;
-    log.warn({ host, port, reason: error.message }, 'no STUN there');
+    log.warn({ host: options.host, port: options.port, reason: error.message }, 'no STUN there');
   }
 }
 
 /** All addresses, unless one is named: or has to be, since two must be told apart. */
-function boundHosts({ host, alternateHost }: ResolvedServerOptions): string[] {
+export function boundHosts({ host, alternateHost }: ResolvedServerOptions): string[] {
   if (host !== undefined && ipScope(host) !== 'unspecified') return [host];
   if (alternateHost === undefined) return host === undefined ? EVERYWHERE : [host];
   const first = localAddresses().find(

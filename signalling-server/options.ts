@@ -45,6 +45,34 @@ export const serverOptionsSchema = z.strictObject({
     'IP address',
     'A second address of this machine: without one, nobody can find out here how a NAT filters by address.',
   ),
+  relay: option(
+    z.boolean().default(true),
+    'boolean',
+    'Whether to relay (TURN) where no direct way is found, on the STUN port. Without it such nodes do not connect.',
+  ),
+  relayPorts: option(
+    z
+      .tuple([z.int().min(1).max(65535), z.int().min(1).max(65535)])
+      .refine(([first, last]) => first <= last, 'must not end before it begins')
+      .default([49_152, 65_535]),
+    'ports',
+    'Where the relay’s allocations live; the dynamic range of RFC 6335. Two nodes of this relay need none of them open.',
+  ),
+  relayToPrivate: option(
+    z.boolean().default(false),
+    'boolean',
+    'Let the relay reach private addresses and this machine’s others: a way into your network, for laboratories.',
+  ),
+  turnUrls: option(
+    z.array(iceUrl('turn|turns')).max(8).default([]),
+    'turn: URLs',
+    'Relays that share `turnSecret`, such as coturn with `use-auth-secret`: named to every node, with credentials.',
+  ),
+  turnSecret: option(
+    z.string().min(16).max(512).optional(),
+    'secret',
+    'What relay credentials are made with (TURN REST convention). Default: random for each process.',
+  ),
   stun: option(
     z.array(iceUrl('stun|stuns')).max(16).default([]),
     'stun: URLs',

@@ -6,7 +6,7 @@ import type { Clock } from '../src/net/clock.js';
 import type { Endpoint } from '../src/net/endpoint.js';
 import { remoteEndpoint } from '../src/net/sockets.js';
 import { StreamFramer } from '../src/stun/framing.js';
-import { decodeMessage } from '../src/stun/message.js';
+import { decodeMessage, isBindingRequest } from '../src/stun/message.js';
 import { type SourceLimit, SourceLimiter, sourceOf } from './source-limiter.js';
 import { type Asked, answerTo, type Corner, dialBackAnswer, type StunSite } from './stun-answers.js';
 import { dialBack } from './stun-dial-back.js';
@@ -38,7 +38,12 @@ interface Parts {
   readonly counters: Record<'requests' | 'answers' | 'malformed' | 'rateLimited', number> &
     Record<'connections' | 'dialBacks' | 'bytesIn' | 'bytesOut', number>;
   readonly clock: Clock;
+  /** Takes over connections that turn out to want something else than Binding; their bytes are put back. */
+  readonly handOver?: ((socket: Socket) => void) | undefined;
 }
+
+/** The first byte of TLS: no STUN method of anybody's begins like this. */
+const TLS_HANDSHAKE = 0x16;
 
 export class StunConnections implements AsyncDisposable {
   readonly #parts: Parts;
@@ -74,14 +79,16 @@ export class StunConnections implements AsyncDisposable {
     this.#open.add(socket);
     this.#bySource.set(source, ofSource + 1);
     const ended = new AbortController();
-    socket.once('close', () => {
+    const leave = () => {
+      if (ended.signal.aborted) return;
       ended.abort();
       this.#open.delete(socket);
       const left = (this.#bySource.get(source) ?? 1) - 1;
       if (left > 0) this.#bySource.set(source, left);
       else this.#bySource.delete(source);
-    });
-    this.#serve(socket, from, at, ended.signal);
+    };
+    socket.once('close', leave);
+    this.#serve(socket, from, at, ended.signal, leave);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -92,8 +99,8 @@ export class StunConnections implements AsyncDisposable {
     await Promise.all(closing);
   }
 
-  #serve(socket: Socket, from: Endpoint, at: Corner, ended: AbortSignal): void {
-    const { limits, counters } = this.#parts;
+  #serve(socket: Socket, from: Endpoint, at: Corner, ended: AbortSignal, leave: () => void): void {
+    const { limits, counters, handOver } = this.#parts;
     const framer = new StreamFramer(MAX_REQUEST_BYTES);
     let dialling = 0;
     // Two clocks: bytes that trickle in without ever making a request do not count as life.
@@ -135,19 +142,33 @@ export class StunConnections implements AsyncDisposable {
       counters.malformed++;
       socket.destroy();
     };
-    socket.on('data', chunk => {
+    const give = (bytes: Buffer) => {
+      if (!handOver) return void socket.destroy();
+      socket.off('data', onData);
+      socket.off('end', onEnd);
+      socket.pause();
+      leave();
+      socket.unshift(bytes);
+      handOver(socket);
+    };
+    const onData = (chunk: Buffer) => {
       counters.bytesIn += chunk.length;
       try {
+        if (handOver && chunk[0] === TLS_HANDSHAKE && framer.empty) return give(chunk);
         framer.push(chunk);
         for (let frame = framer.next(); frame; frame = framer.next()) {
-          if (frame.kind === 'stun') request(frame.bytes).catch(fail);
-          else return void socket.destroy();
+          if (frame.kind !== 'stun') return void socket.destroy();
+          if (handOver && !isBindingRequest(frame.bytes))
+            return give(Buffer.concat([frame.bytes, framer.rest()]));
+          request(frame.bytes).catch(fail);
         }
       } catch (error) {
         fail(error);
       }
-    });
-    socket.once('end', () => socket.end());
+    };
+    const onEnd = () => socket.end();
+    socket.on('data', onData);
+    socket.once('end', onEnd);
   }
 
   // From the address of the corner; the port is any free one, for ours are taken by listening.

@@ -9,7 +9,7 @@ import type { Endpoint } from '../src/net/endpoint.js';
 import { familyOf, unmappedIp } from '../src/net/ip-scope.js';
 import { Scope } from '../src/net/scope.js';
 import { bindUdp, listenTcp } from '../src/net/sockets.js';
-import { decodeMessage, looksLikeStun } from '../src/stun/message.js';
+import { decodeMessage, isBindingRequest, looksLikeStun } from '../src/stun/message.js';
 import { type SourceLimit, SourceLimiter } from './source-limiter.js';
 import { answerTo, type Corner, type StunSite } from './stun-answers.js';
 import { type ConnectionLimits, StunConnections } from './stun-connections.js';
@@ -28,7 +28,16 @@ export interface StunResponderOptions {
   readonly publicHost?: string;
   readonly publicAlternateHost?: string;
   readonly limits?: Partial<StunLimits>;
+  /** Who else lives on these ports, the relay: it gets all that is no Binding request. Default: nobody. */
+  readonly neighbour?: Neighbour | undefined;
   readonly clock?: Clock;
+}
+
+export interface Neighbour {
+  /** What takes the datagrams of this socket. */
+  datagrams(socket: UdpSocket): (bytes: Buffer, from: RemoteInfo) => void;
+  /** Takes a connection over, with what was read from it put back. */
+  connection(socket: Socket): void;
 }
 
 export interface StunLimits extends ConnectionLimits {
@@ -85,7 +94,8 @@ export async function createStunResponder(options: StunResponderOptions): Promis
   };
   const scope = new Scope();
   const site: { -readonly [K in keyof StunSite]: StunSite[K] } = { hosts: announced(options), ports: [0, 0] };
-  const connections = new StunConnections({ site, hosts, limits, counters, clock });
+  const handOver = options.neighbour && ((socket: Socket) => options.neighbour!.connection(socket));
+  const connections = new StunConnections({ site, hosts, limits, counters, clock, handOver });
   try {
     const onConnection = (socket: Socket, at: Corner) => connections.take(socket, at);
     const first = await bindPort(scope, hosts, 0, options.port ?? 3478, onConnection);
@@ -95,7 +105,8 @@ export async function createStunResponder(options: StunResponderOptions): Promis
     scope.use(connections); // released first: a listener is closed only when its connections are
     const limiter = new SourceLimiter(limits.udp, clock.now);
     const delayed = scope.use(new DelayedAnswers());
-    answerDatagrams([first.sockets, rest.sockets], { site, limiter, delayed, counters });
+    const { neighbour } = options;
+    answerDatagrams([first.sockets, rest.sockets], { site, limiter, delayed, counters, neighbour });
   } catch (error) {
     await connections[Symbol.asyncDispose]();
     await scope.close();
@@ -152,11 +163,12 @@ interface Answering {
   readonly limiter: SourceLimiter;
   readonly delayed: DelayedAnswers;
   readonly counters: StunCounters;
+  readonly neighbour: Neighbour | undefined;
 }
 
 function answerDatagrams(
   sockets: readonly [readonly UdpSocket[], readonly UdpSocket[]],
-  { site, limiter, delayed, counters }: Answering,
+  { site, limiter, delayed, counters, neighbour }: Answering,
 ): void {
   const answer = (bytes: Buffer, info: RemoteInfo, at: Corner) => {
     counters.bytesIn += bytes.length;
@@ -184,7 +196,11 @@ function answerDatagrams(
   for (const port of [0, 1] as const) {
     for (const [host, socket] of sockets[port].entries()) {
       const at: Corner = { host: host === 0 ? 0 : 1, port };
-      socket.on('message', (bytes, info) => answer(bytes, info, at));
+      const others = neighbour?.datagrams(socket);
+      socket.on('message', (bytes, info) => {
+        if (others && !isBindingRequest(bytes)) others(bytes, info);
+        else answer(bytes, info, at);
+      });
     }
   }
 }

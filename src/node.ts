@@ -20,15 +20,18 @@ import {
 } from './options.js';
 import { MessageHandlers } from './pipe/message-handlers.js';
 import { type MessageHandler, Pipe } from './pipe/pipe.js';
-import type { AttemptChannel } from './signalling/channel.js';
+import type { AttemptChannel, SignallingChannel } from './signalling/channel.js';
 import { createSignalling, type Signalling } from './signalling/signalling.js';
 import { connectBy } from './strategies/connector.js';
 import { DialLimiter } from './strategies/dial-limits.js';
 import { Inbound } from './strategies/inbound.js';
 import { strategies } from './strategies/index.js';
+import { contactableAddress, contactableServers } from './strategies/peer-servers.js';
 import { respond } from './strategies/responder.js';
 import type { Attempt, Link, StrategyName } from './strategies/strategy.js';
+import { turnServers } from './strategies/turn-servers.js';
 import { Surroundings } from './surroundings.js';
+import type { TurnServer } from './turn/turn-server.js';
 
 /** What a node tells while it lives. An `error` that nobody listens for is not thrown. */
 export interface NodeEvents {
@@ -95,7 +98,12 @@ export class Node implements AsyncDisposable {
     const { servers, host, port, listen, handshakeTimeoutMs, maxHandshakes, ...rest } = this.#options;
     const identity = this.#identity;
     this.#signalling = this.#scope.use(
-      createSignalling({ identity, servers, onEvent: event => publish(event.event, event) }),
+      createSignalling({
+        identity,
+        servers,
+        onEvent: event => publish(event.event, event),
+        admitPeersServer: ip => contactableAddress(this.address, ip),
+      }),
     );
     this.#scope.defer(() => Promise.all([...this.#pipes].map(pipe => pipe.close())));
     this.#inbound = this.#scope.use(
@@ -203,6 +211,7 @@ export class Node implements AsyncDisposable {
         handshakeTimeoutMs: this.#options.handshakeTimeoutMs,
         inbound: this.#inbound,
         punchPorts: this.#surroundings.punchPorts,
+        turnServers: signal => this.#turnServers(peer, signal),
         serverRoundTripMs: Math.min(...this.#signalling.channels.map(({ roundTripMs }) => roundTripMs ?? 0)),
         channel: channel.get,
         onOutcome: outcome => this.events.emit('attempt', outcome, { id, peer: peer.id }),
@@ -238,7 +247,8 @@ export class Node implements AsyncDisposable {
     let view: AttemptChannel | undefined;
     return {
       get: (): AttemptChannel => {
-        const { id: peerId, sealingKey, servers } = peer;
+        const { id: peerId, sealingKey } = peer;
+        const servers = contactableServers(this.address, peer);
         view ??= this.#signalling.attempt(id, { id: peerId, sealingKey }, { servers });
         return view;
       },
@@ -246,6 +256,19 @@ export class Node implements AsyncDisposable {
         if (view) void this.#endAttempt(view, winner !== undefined && winner !== 'direct');
       },
     };
+  }
+
+  /** Relays of our own servers and of the peer's, where registering brings a grant. */
+  async #turnServers(peer: NodeAddress, signal: AbortSignal): Promise<TurnServer[]> {
+    const leases = contactableServers(this.address, peer).map(url => this.#signalling.open(url));
+    try {
+      const further = leases.map(({ channel }) => channel);
+      const channels = new Set([...this.#signalling.channels, ...further]);
+      await Promise.any([...channels].map(channel => channel.ready(signal))).catch(() => {});
+      return await turnServers(channels);
+    } finally {
+      for (const lease of leases) lease[Symbol.dispose]();
+    }
   }
 
   async #endAttempt(view: AttemptChannel, peerKnows: boolean): Promise<void> {
@@ -268,6 +291,7 @@ export class Node implements AsyncDisposable {
       limiter: new DialLimiter(limits, systemClock.now),
       handshakeTimeoutMs,
       punchPorts: this.#surroundings.punchPorts,
+      turnServers: (via: SignallingChannel) => turnServers(new Set([via, ...this.#signalling.channels])),
       self: () => this.address,
       admit: (peer: NodeId) => this.#admit(peer),
       onOpen: (link: Link, strategy: StrategyName) => void this.#open(link, strategy, 'inbound'),

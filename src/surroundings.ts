@@ -101,6 +101,7 @@ export class Surroundings implements AsyncDisposable {
     const { url } = channel;
     if (!this.#signalling.channels.includes(channel)) return; // a peer's server: not ours to be measured by
     this.own.seenAs(greeting.seenAs.host);
+    if (greeting.turn.length > 0) this.own.gain('relay');
     const known = this.#stun.has(url);
     const endpoints = await stunServers(greeting.stun, url);
     this.#stun.set(

@@ -39,6 +39,7 @@ export interface OwnAddressOptions {
 export class OwnAddress implements Disposable {
   readonly #options: OwnAddressOptions;
   readonly #learned = new Map<string, Learned>();
+  readonly #gained = new Set<Capability>();
   readonly #mapped = new Map<string, Mapped>();
   readonly #timer: NodeJS.Timeout;
   #local: LocalAddress[];
@@ -65,6 +66,13 @@ export class OwnAddress implements Disposable {
   learn(address: string, facts: Learned): void {
     this.#learned.set(address, { ...this.#learned.get(address), ...facts });
     this.#publishIfNew();
+  }
+
+  /** What this node can do for others from now on, beyond what it could at its start. */
+  gain(capability: Capability): void {
+    if (this.#gained.has(capability)) return;
+    this.#gained.add(capability);
+    this.#publish();
   }
 
   /** A way in to one local address was opened, or is gone; publishes if that changed anything. */
@@ -139,7 +147,7 @@ export class OwnAddress implements Disposable {
       issuedAt: now,
       expiresAt: now + lifetimeMs,
       machine: machineTag(identity.id),
-      capabilities: [...capabilities],
+      capabilities: [...capabilities, ...this.#gained],
       servers: [...servers],
       interfaces: this.#local.map(({ family, address, prefix }) => ({
         family,

@@ -11,6 +11,11 @@ interface Flags {
   publicHost?: string[];
   stunPort?: number;
   alternateHost?: string;
+  relay: boolean;
+  relayPorts?: [number, number];
+  relayToPrivate?: boolean;
+  turnUrl?: string[];
+  turnSecret?: string;
   stun?: string[];
   tlsCert?: string;
   tlsKey?: string;
@@ -27,6 +32,11 @@ const whole = (least: number, most: number) => (text: string) => {
 };
 /** RFC 8489, section 19.2. */
 const STUN_PORT = 3478;
+const portRange = (text: string): [number, number] => {
+  const [first, last] = text.split('-').map(Number);
+  if (/^\d+-\d+$/.test(text) && first! >= 1 && first! <= last! && last! <= 65_535) return [first!, last!];
+  throw new InvalidArgumentError('Write two ports, FIRST-LAST, from 1 to 65535.');
+};
 const gather = (value: string, former: string[] = []) => [...former, value];
 
 export function registerServer(program: Command): void {
@@ -42,6 +52,15 @@ export function registerServer(program: Command): void {
       whole(0, 65534),
     )
     .option('--alternate-host <addr>', 'second IP address of this machine, for full NAT tests (RFC 5780)')
+    .option('--no-relay', 'do not relay (TURN); nodes that find no direct way then do not connect')
+    .option(
+      '--relay-ports <first-last>',
+      'ports of the relay’s allocations (default: 49152-65535)',
+      portRange,
+    )
+    .option('--relay-to-private', 'let the relay reach private addresses: for laboratories only')
+    .option('--turn-url <url>', 'turn: URL of a relay that shares --turn-secret (coturn); repeatable', gather)
+    .option('--turn-secret <text>', 'what relay credentials are made with (also WAYLEAVE_TURN_SECRET)')
     .option('--stun <url>', 'stun: URL of a STUN server to name to the nodes; repeatable', gather)
     .option('--tls-cert <file>', 'certificate chain, PEM: speak wss and https')
     .option('--tls-key <file>', 'its private key, PEM')
@@ -67,7 +86,8 @@ Nodes then take --server ws://HOST:7443 (wss:// with a certificate). SIGTERM let
 
 async function run(flags: Flags, output: Output, signal: AbortSignal): Promise<number> {
   const { host, port, publicHost, alternateHost, stunPort, stun } = flags;
-  const { connectionsPerIp, messagesPerSecond, logLevel } = flags;
+  const { connectionsPerIp, messagesPerSecond, logLevel, relay, relayPorts, relayToPrivate, turnUrl } = flags;
+  const turnSecret = flags.turnSecret ?? process.env.WAYLEAVE_TURN_SECRET;
   const tls = await readTls(flags);
   const { createServer } = await import('../../signalling-server/index.js');
   const server = await createServer({
@@ -82,6 +102,11 @@ async function run(flags: Flags, output: Output, signal: AbortSignal): Promise<n
     stunPort: stunPort ?? STUN_PORT,
     stunPortTaken: stunPort === undefined ? 'take-another' : 'fail',
     ...(alternateHost !== undefined && { alternateHost }),
+    relay,
+    ...(relayPorts && { relayPorts }),
+    ...(relayToPrivate && { relayToPrivate }),
+    ...(turnUrl && { turnUrls: turnUrl }),
+    ...(turnSecret !== undefined && { turnSecret }),
   });
   output.result({ event: 'listening', ...server.listening }, forPeople(server.listening));
   if (!signal.aborted)

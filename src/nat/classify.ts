@@ -14,6 +14,8 @@ import {
 
 /** Silence is taken for an answer when bad luck explains it less often than this. */
 const MAX_DOUBT = 0.02;
+/** The same where another local port shows the contrary. */
+const MAX_DOUBT_TO_CONTRADICT = 0.0001;
 
 /** What is known besides the samples themselves. */
 export interface Evidence {
@@ -118,17 +120,34 @@ function filteringSeenBy(samples: readonly FilteringSample[], rate: number): Ver
   return NOT_SHOWN;
 }
 
+interface Outcome {
+  readonly passed: boolean;
+  /** How likely it is only bad luck. */
+  readonly doubt: number;
+  readonly confidence: number;
+}
+
+// Where one local port lets in and another clearly does not, the strict one is right: the other had been used
+// before, by whomever, and the NAT remembers whom it contacted then.
 function outcomeOf(
   samples: readonly FilteringSample[],
   change: FilteringSample['change'],
   rate: number,
-): { passed: boolean; confidence: number } | undefined {
-  const all = samples.filter(sample => sample.change === change);
-  if (all.some(({ outcome }) => outcome === 'passed')) return { passed: true, confidence: 0.99 };
-  if (all.some(({ outcome }) => outcome === 'refused')) return { passed: false, confidence: 0.99 };
+): Outcome | undefined {
+  const ofChange = samples.filter(sample => sample.change === change);
+  const outcomes = groupBy(ofChange, ({ localPort }) => String(localPort))
+    .map(all => ofOnePort(all, rate))
+    .filter(outcome => outcome !== undefined);
+  const strict = outcomes.find(({ passed, doubt }) => !passed && doubt <= MAX_DOUBT_TO_CONTRADICT);
+  return strict ?? outcomes.find(({ passed }) => passed) ?? outcomes[0];
+}
+
+function ofOnePort(all: readonly FilteringSample[], rate: number): Outcome | undefined {
+  if (all.some(({ outcome }) => outcome === 'passed')) return { passed: true, doubt: 0, confidence: 0.99 };
+  if (all.some(({ outcome }) => outcome === 'refused')) return { passed: false, doubt: 0, confidence: 0.99 };
   const tries = all.reduce((sum, sample) => sum + sample.tries, 0);
   const doubt = doubtOfSilence(tries, rate);
-  return tries === 0 || doubt > MAX_DOUBT ? undefined : { passed: false, confidence: 1 - doubt };
+  return tries === 0 || doubt > MAX_DOUBT ? undefined : { passed: false, doubt, confidence: 1 - doubt };
 }
 
 function unsolicitedSyn(samples: readonly FilteringSample[], rate: number): Behaviour['unsolicitedSyn'] {

@@ -47,7 +47,7 @@ export function bestSite(sites: readonly (Site | undefined)[]): Site | undefined
 export class Findings {
   readonly #transport: 'udp' | 'tcp';
   readonly #localAddress: string;
-  readonly mapping: MappingSample[] = [];
+  readonly #mapping: (MappingSample | undefined)[] = [];
   readonly filtering: FilteringSample[] = [];
   readonly unheard: Unheard[] = [];
   readonly delivery = { sent: 0, answered: 0 };
@@ -58,6 +58,19 @@ export class Findings {
   constructor(transport: 'udp' | 'tcp', localAddress: string) {
     this.#transport = transport;
     this.#localAddress = localAddress;
+  }
+
+  /** The samples so far, in the order in which they were asked for. */
+  get mapping(): MappingSample[] {
+    return this.#mapping.filter(sample => sample !== undefined);
+  }
+
+  /** Holds the next place for a mapping that is being made now, whenever its answer comes. */
+  nextMapping(): (sample: MappingSample) => void {
+    const index = this.#mapping.push(undefined) - 1;
+    return sample => {
+      this.#mapping[index] = sample;
+    };
   }
 
   /** An exchange with a server that is known to live. */

@@ -14,47 +14,45 @@ import {
   type StunServer,
   siteOf,
 } from './findings.js';
-import { portPattern } from './port-pattern.js';
-import type { MappingSample, Samples } from './samples.js';
+import type { Samples } from './samples.js';
 import { dialFresh, dialFrom, dialRepeatedly, mappingSeenBy, type TcpPath } from './tcp-connections.js';
 import { testFiltering } from './tcp-filtering.js';
 
 const MAX_SERVERS = 4;
-/** Three fresh local ports and one more destination. */
-const EARLY_SAMPLES = 4;
 
 export async function gatherTcp(task: GatherTask, clock: Clock): Promise<Samples> {
   const { localAddress, signal } = task;
   const found = new Findings('tcp', localAddress);
   await using scope = new Scope();
   const path: TcpPath = { found, clock, signal, localAddress, scope };
-  // In the order in which mappings were made, which is not the order in which their answers come.
-  const asked: Promise<MappingSample | undefined>[] = [];
-  const note = (client: StreamStunClient | undefined) => {
-    if (client) asked.push(mappingSeenBy(client, signal));
+  const pending: Promise<void>[] = [];
+  /** Dials, and has what the server sees written down in this place of the order, whenever it comes. */
+  const mapped = async (dialling: Promise<StreamStunClient | undefined>) => {
+    const place = found.nextMapping();
+    const client = await dialling;
+    if (client) pending.push(mappingSeenBy(client, signal).then(sample => sample && place(sample)));
     return client;
   };
 
   const [first, ...others] = await contact(task.servers.slice(0, MAX_SERVERS), path);
   if (!first) return found.samples();
+  await mapped(Promise.resolve(first));
   const site = orNothing(siteSeenBy(first, signal));
-  note(first);
+  const filtering = async (held: StreamStunClient | undefined) => {
+    if (held) await orNothing(testFiltering(held, site, path));
+  };
 
-  const second = note(await dialFresh(first.server, path));
-  const filtering = second && orNothing(testFiltering(second, site, path));
-  note(await dialFresh(first.server, path));
+  const second = await mapped(dialFresh(first.server, path));
+  pending.push(filtering(second));
+  // These two at once, in a known order: other hosts' mappings hardly ever come between them.
+  const fresh = [mapped(dialFresh(first.server, path)), mapped(dialFresh(first.server, path))];
+  const [third] = await Promise.all(fresh);
+  pending.push(filtering(third));
   const { otherPort, otherAddress } = (await site) ?? {};
-  for (const corner of [otherPort, otherAddress]) {
-    if (corner) note(await dialFrom(first.local.port, corner, path));
+  for (const corner of [otherPort, otherAddress, ...others.map(({ server }) => server)]) {
+    if (corner) await mapped(dialFrom(first.local.port, corner, path));
   }
-  // What preserves ports, or gives each destination its own, has shown enough by now.
-  const early = await Promise.all(asked.slice(0, EARLY_SAMPLES));
-  if (portPattern(early.filter(sample => sample !== undefined)).pattern === 'unknown') {
-    note(await dialFresh(first.server, path));
-  }
-  for (const { server } of others) note(await dialFrom(first.local.port, server, path));
-  found.mapping.push(...(await Promise.all(asked)).filter(sample => sample !== undefined));
-  await filtering;
+  await Promise.all(pending);
   return found.samples();
 }
 

@@ -27,10 +27,10 @@ const FIRST_CONTACT: Schedule = { sendAtMs: [0, 150, 350, 600, 900, 1_300, 1_700
 const MAX_SERVERS = 4;
 /** Beside the first, servers whose word on filtering counts too: with three, one that is broken is outvoted. */
 const MAX_VOTERS = 2;
-/** Local ports that contact the same endpoint, to see how external ports are given. */
-const LOCAL_PORTS = 4;
 /** When silence is this unlikely to be bad luck, asking more often is pointless. */
 const DOUBT_ENOUGH = 0.0005;
+/** The first few answers say little about the path: a lucky streak must not end the asking. */
+const MIN_TRIES = 10;
 const MAX_TRIES = 24;
 const HAIRPIN_TRIES = 3;
 const HAIRPIN_EVERY_MS = 40;
@@ -66,6 +66,9 @@ export async function gatherUdp(task: GatherTask, clock: Clock): Promise<Samples
 
   const filtered = await open();
   await ask(filtered, site.main, path);
+  // These two at once, in a known order: other hosts' mappings hardly ever come between them.
+  const [again, fresh] = [await open(), await open()];
+  await Promise.all([ask(again, site.main, path), ask(fresh, site.main, path)]);
   const second = async (other: Site) => {
     const client = await open();
     await ask(client, other.main, path);
@@ -73,7 +76,6 @@ export async function gatherUdp(task: GatherTask, clock: Clock): Promise<Samples
   };
   const voters = sites.filter(other => other !== site && other.otherAddress).slice(0, MAX_VOTERS);
   const mappings = async () => {
-    for (let i = 2; i < LOCAL_PORTS; i++) await ask(await open(), site.main, path);
     if (site.otherPort) await ask(mapper, site.otherPort, path);
     if (site.otherAddress) await ask(mapper, site.otherAddress, path);
     if (!found.translated) return;
@@ -83,6 +85,7 @@ export async function gatherUdp(task: GatherTask, clock: Clock): Promise<Samples
   await Promise.all([
     orNothing(mappings()),
     orNothing(testFiltering(filtered, site, path)),
+    orNothing(testFiltering(again, site, path)),
     ...voters.map(other => orNothing(second(other))),
   ]);
   return found.samples();
@@ -128,6 +131,7 @@ async function ask(
   schedule: Schedule = repeating(found.roundTripMs),
 ): Promise<Site | undefined> {
   const startMs = clock.now();
+  const place = found.nextMapping();
   const answer = await orNothing(client.request(server, {}, { schedule, signal }));
   const message = answer && (await orNothing(readSuccess(answer)));
   const mapped = message && mappedAddress(message);
@@ -137,8 +141,7 @@ async function ask(
     return undefined;
   }
   found.note(answer!.sends, 1, answer!.roundTripMs);
-  const local = { host: client.address, port: client.port };
-  found.mapping.push({ local, server, mapped });
+  place({ local: { host: client.address, port: client.port }, server, mapped });
   return siteOf(server, message);
 }
 
@@ -183,7 +186,7 @@ async function testFiltering(
   let tries = 0;
   try {
     while (tries < MAX_TRIES && !settled.signal.aborted) {
-      if (tries > 0 && doubtOfSilence(tries, deliveryRate(found.delivery)) <= DOUBT_ENOUGH) break;
+      if (tries >= MIN_TRIES && doubtOfSilence(tries, deliveryRate(found.delivery)) <= DOUBT_ENOUGH) break;
       tries++;
       for (const question of questions.filter(({ passed }) => !passed)) {
         const change = { address: question.change === 'address', port: true };
@@ -209,7 +212,8 @@ async function testFiltering(
   for (const { change, passed } of questions) {
     const outcome: FilteringSample['outcome'] = passed ? 'passed' : 'silent';
     // What was cut short by the first answer shows nothing.
-    if (passed || !questions[0]!.passed) found.filtering.push({ server: main, change, outcome, tries });
+    if (passed || !questions[0]!.passed)
+      found.filtering.push({ server: main, change, localPort: client.port, outcome, tries });
   }
 }
 

@@ -21,16 +21,18 @@ export interface PortSequence {
 /**
  * The sequence behind ports sampled one after another, or undefined when they are none.
  * @param ports at least two, in the order of their allocation.
- * @param knownStep what an earlier measurement found, if the samples agree with it.
+ * @param knownStep what an earlier measurement found, used if the samples agree with it. It then also carries over
+ * one leap back: a NAT that has come to the end of a range of its own begins it again.
  */
 export function portSequence(ports: readonly number[], knownStep?: number): PortSequence | undefined {
   const last = ports.at(-1);
   if (last === undefined || ports.length < 2) return undefined;
   const distances = ports.slice(1).map((port, i) => shortestWay(ports[i]!, port));
-  const step = knownStep !== undefined && fits(distances, knownStep) ? knownStep : commonStep(distances);
+  const step = agrees(distances, knownStep) ? knownStep : commonStep(distances);
   if (step === undefined) return undefined;
-  const gaps = distances.reduce((sum, distance) => sum + distance / step - 1, 0);
-  return { step, gapsPerSample: gaps / distances.length, last };
+  const along = distances.filter(distance => isMultiple(distance, step));
+  const gaps = along.reduce((sum, distance) => sum + distance / step - 1, 0);
+  return { step, gapsPerSample: gaps / along.length, last };
 }
 
 /** The next `count` ports of a sequence, nearest first, wrapping around at the ends of the range. */
@@ -49,14 +51,22 @@ function shortestWay(from: number, to: number): number {
 function commonStep(distances: readonly number[]): number | undefined {
   const size = distances.reduce((divisor, distance) => greatestCommonDivisor(divisor, Math.abs(distance)), 0);
   const step = Math.sign(distances[0] ?? 0) * size;
-  return step !== 0 && size <= LARGEST_STEP && fits(distances, step) ? step : undefined;
+  return step !== 0 && size <= LARGEST_STEP && distances.every(distance => isMultiple(distance, step))
+    ? step
+    : undefined;
 }
 
-function fits(distances: readonly number[], step: number): boolean {
-  return distances.every(distance => {
-    const steps = distance / step;
-    return Number.isInteger(steps) && steps >= 1 && steps <= LARGEST_GAP;
-  });
+function agrees(distances: readonly number[], step: number | undefined): step is number {
+  if (step === undefined || step === 0) return false;
+  const others = distances.filter(distance => !isMultiple(distance, step));
+  const [leap] = others;
+  if (leap === undefined) return true;
+  return distances.length >= 3 && others.length === 1 && Math.sign(leap) === -Math.sign(step);
+}
+
+function isMultiple(distance: number, step: number): boolean {
+  const steps = distance / step;
+  return Number.isInteger(steps) && steps >= 1 && steps <= LARGEST_GAP;
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

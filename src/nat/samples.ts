@@ -14,6 +14,8 @@ export interface FilteringSample {
   /** The server's first endpoint: whose word it is. */
   readonly server: Endpoint;
   readonly change: 'address' | 'port';
+  /** The local port that was to be reached: another one is another test. */
+  readonly localPort: number;
   /** `refused`: a reset came back (TCP). `silent`: nothing came through. */
   readonly outcome: 'passed' | 'refused' | 'silent';
   /** How many packets were tried: behind a lossy path one lost packet proves nothing. */

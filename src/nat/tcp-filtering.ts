@@ -34,13 +34,14 @@ export async function testFiltering(
   };
   scope.use(await listenTcp({ host: localAddress, port: held.local.port }, onConnection));
 
+  const localPort = held.local.port;
   const dialBack = async (change: FilteringSample['change']) => {
     const value = { address: change === 'address', port: true };
     const answer = await held.request({ attributes: [['CHANGE-REQUEST', value]] }, { signal });
     const result = successOf(answer).get('DIAL-BACK');
     if (!result || result.outcome === 'not-tried') return;
     const outcome = result.outcome === 'connected' ? 'passed' : result.outcome;
-    found.filtering.push({ server: held.server, change, outcome, tries: result.tries });
+    found.filtering.push({ server: held.server, change, localPort, outcome, tries: result.tries });
   };
   await Promise.all([orNothing(dialBack('address')), orNothing(dialBack('port'))]);
   // The server's word may be lost; its call is proof too.
@@ -49,16 +50,17 @@ export async function testFiltering(
     { change: 'address' as const, host: other },
     { change: 'port' as const, host: held.server.host },
   ]) {
-    const told = found.filtering.some(sample => sample.change === change);
+    const told = found.filtering.some(each => each.change === change && each.localPort === localPort);
     if (!told && host !== undefined && callers.has(host)) {
-      found.filtering.push({ server: held.server, change, outcome: 'passed', tries: 1 });
+      found.filtering.push({ server: held.server, change, localPort, outcome: 'passed', tries: 1 });
     }
   }
 
   const sample = await orNothing(mappingSeenBy(held, signal));
   const translated =
     sample && (sample.mapped.host !== sample.local.host || sample.mapped.port !== sample.local.port);
-  if (!translated || signal.aborted) return;
+  if (!translated || signal.aborted || found.hairpin) return;
+  found.hairpin = { passed: false, tries: 0 }; // begun: once is enough
   // The server may still be dialling: its SYN, lost at first, comes again when all is said.
   await testHairpin(sample.mapped, [held.server.host, other], heard, path);
 }

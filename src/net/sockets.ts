@@ -18,35 +18,44 @@ export interface Dial {
 }
 
 /**
+ * A TCP connection in the making, for who drives many of them at once: its SYN goes out in the order of the calls,
+ * and what becomes of it is told by the socket's own events.
+ * @throws WayleaveError `dial-refused` for anything but an IP literal and a port; Error for a local end that cannot be.
+ */
+export function beginDial({ remote, localAddress, localPort }: Omit<Dial, 'signal'>): Socket {
+  const { host, port } = remote;
+  if (toEndpoint(host.split('%')[0]!, port) === undefined) {
+    const text = `${JSON.stringify(host)}, port ${String(port)}: not an IP address and port`;
+    throw new WayleaveError('dial-refused', text);
+  }
+  return connect({
+    host,
+    port,
+    family: familyOf(host),
+    noDelay: true,
+    allowHalfOpen: true,
+    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(localPort === undefined ? {} : { localPort }),
+  });
+}
+
+/**
  * One TCP connection, no delay, errors typed. Names are not looked up.
  * @throws WayleaveError `dial-failed` (cause: the system error), `dial-refused` for anything but an IP
  * literal and a port, or the signal's abort error.
  */
-export function dialTcp({ remote, localAddress, localPort, signal }: Dial): Promise<Socket> {
+export function dialTcp({ signal, ...dial }: Dial): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal));
-    const { host, port } = remote;
-    if (toEndpoint(host.split('%')[0]!, port) === undefined) {
-      const text = `${JSON.stringify(host)}, port ${String(port)}: not an IP address and port`;
-      return reject(new WayleaveError('dial-refused', text));
-    }
     const failed = (cause: NodeJS.ErrnoException) => {
-      const text = `cannot connect to ${formatEndpoint(remote)}: ${cause.code ?? cause.message}`;
+      const text = `cannot connect to ${formatEndpoint(dial.remote)}: ${cause.code ?? cause.message}`;
       reject(new WayleaveError('dial-failed', text, { cause }));
     };
     let socket: Socket;
     try {
-      socket = connect({
-        host,
-        port,
-        family: familyOf(host),
-        noDelay: true,
-        allowHalfOpen: true,
-        ...(localAddress === undefined ? {} : { localAddress }),
-        ...(localPort === undefined ? {} : { localPort }),
-      });
+      socket = beginDial(dial);
     } catch (cause) {
-      return failed(cause as Error); // a local address or port that cannot be
+      return cause instanceof WayleaveError ? reject(cause) : failed(cause as Error);
     }
     const settle = () => {
       socket.off('connect', onConnect);
@@ -119,10 +128,16 @@ export async function bindUdp(options: {
   port?: number;
 }): Promise<UdpSocket> {
   const { family, address, port = 0 } = options;
-  const socket = createSocket({ type: family === 4 ? 'udp4' : 'udp6', ipv6Only: family === 6 });
+  const socket = createSocket({
+    type: family === 4 ? 'udp4' : 'udp6',
+    ipv6Only: family === 6,
+    // Addresses are literals here: DNS is never asked, and a datagram need not wait for a turn of the loop.
+    lookup: (address, _options, callback) => callback(null, address, family),
+  });
   try {
+    const listening = once(socket, 'listening'); // before: without a look-up it may come at once
     socket.bind({ port, ...(address === undefined ? {} : { address }), exclusive: true });
-    await once(socket, 'listening');
+    await listening;
   } catch (cause) {
     socket.close();
     const code = (cause as NodeJS.ErrnoException).code ?? String(cause);

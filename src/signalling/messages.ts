@@ -49,6 +49,14 @@ export const MESSAGES = {
     answer: punchPlace,
     startInMs: z.number().min(0).max(60_000),
   }),
+  /** Let us meet at a relay: where I am relayed, and what my allocation carries (RFC 6062: `tcp`). */
+  'relay-offer': opens({
+    address: z.string().min(1).max(4096),
+    relayed: endpoint,
+    transport: z.enum(['tcp', 'udp']),
+  }),
+  /** Where I am relayed; you are admitted there. */
+  'relay-answer': follows({ relayed: endpoint }),
   /** What you asked for will not be done. */
   refused: follows({ reason }),
   /** I have given up, or another way won: stop. */

@@ -15,6 +15,7 @@ import {
   registrationProof,
   type ServerFrame,
 } from './frames.js';
+import { guardedLookup } from './guarded-lookup.js';
 
 /** From the dial to the welcome. Three round trips, and a TLS handshake for wss. */
 const REGISTER_WITHIN_MS = 10_000;
@@ -42,6 +43,7 @@ export interface SessionOptions {
   readonly identity: Identity;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  readonly admitAddress?: ((ip: string) => boolean) | undefined;
   /** Each welcome: the first of them before `register` resolves. */
   readonly onGreeting: (greeting: Greeting) => void;
   /** Any other frame after the first welcome; undefined: of a type not known here. */
@@ -57,6 +59,7 @@ export async function register(options: SessionOptions): Promise<Session> {
   const { WebSocket } = await import('ws');
   if (signal.aborted) throw abortError(signal);
   const socket = new WebSocket(url, {
+    ...(options.admitAddress && { lookup: guardedLookup(options.admitAddress) }),
     perMessageDeflate: false,
     followRedirects: false,
     maxPayload: MAX_SERVER_FRAME_BYTES,

@@ -34,6 +34,8 @@ export interface SignallingOptions {
   readonly servers: readonly string[];
   readonly clock?: Clock;
   readonly onEvent?: OnSignallingEvent;
+  /** Whether the name of a peer's server may lead to this IP address. Default: to any. */
+  readonly admitPeersServer?: (ip: string) => boolean;
   /** Uniform in [0, 1): the jitter of reconnects. */
   readonly random?: () => number;
 }
@@ -100,14 +102,14 @@ class SignallingOfNode implements Signalling {
     this.#scope = new Scope(onError);
     this.#requests = new Listeners(onError);
     this.#greetings = new Listeners(onError);
-    const create = (url: string): SignallingChannel => {
-      const channel = new WebSocketChannel({ url, identity, clock, onEvent, random });
+    const create = (url: string, admitAddress?: (ip: string) => boolean): SignallingChannel => {
+      const channel = new WebSocketChannel({ url, identity, clock, onEvent, random, admitAddress });
       channel.onParcel(parcel => this.#received(parcel, channel));
       channel.onGreeting(greeting => this.#greetings.emit(greeting, channel));
       return channel;
     };
     this.channels = urls.map(url => this.#scope.use(create(url)));
-    this.#further = new FurtherChannels(clock, this.#scope, create);
+    this.#further = new FurtherChannels(clock, this.#scope, url => create(url, options.admitPeersServer));
   }
 
   async ready(signal?: AbortSignal): Promise<void> {

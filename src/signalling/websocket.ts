@@ -38,6 +38,8 @@ export interface WebSocketChannelOptions {
   readonly identity: Identity;
   readonly clock: Clock;
   readonly onEvent: OnSignallingEvent;
+  /** Whether the host's name may lead to this IP address. Default: to any. */
+  readonly admitAddress?: ((ip: string) => boolean) | undefined;
   /** Uniform in [0, 1). */
   readonly random?: () => number;
 }

@@ -25,6 +25,19 @@ const seen = ({ external }: InterfaceAddress) => external !== null;
 const RANK = { known: 0, sequence: 1, random: 2 };
 const rank = ({ tcp }: InterfaceAddress) => RANK[foresight(tcp)] + (tcp.kind === 'unknown' ? 0.5 : 0);
 
+/** Where both have a place of one family and a plan for it: IPv6 first. */
+export function punchPairs(
+  self: NodeAddress,
+  peer: NodeAddress,
+): { own: InterfaceAddress; other: InterfaceAddress; plan: PlanName }[] {
+  const theirs = punchPlaces(peer);
+  return punchPlaces(self).flatMap(own => {
+    const other = theirs.find(({ family }) => family === own.family);
+    const hope = other && outlook(own.tcp, other.tcp);
+    return hope && 'plan' in hope ? [{ own, other, plan: hope.plan }] : [];
+  });
+}
+
 const EXPECTED: Record<PlanName, { reason: Reason; roundTrips: number }> = {
   'simultaneous-open': { reason: 'known-ports', roundTrips: 4 },
   'open-door': { reason: 'open-door', roundTrips: 5 },

@@ -27,7 +27,7 @@ export interface Dial {
 
 /** What one side does when the time has come: first dials, in this order, then listens if told to. */
 export interface Program {
-  /** How long after the common moment it begins, milliseconds. */
+  /** How long after its moment it begins, milliseconds. */
   readonly delayMs: number;
   readonly dials: readonly Dial[];
   /** Listen on the punch port once the dials are out: what filters by address at most lets the peer in. */
@@ -44,6 +44,11 @@ const ROUND_MS = {
 
 export interface PunchPlan {
   readonly roundMs: number;
+  /**
+   * The responder begins as it answers, not at the common moment: its SYNs come early to the initiator's NAT and are
+   * dropped there, but the holes they make let the initiator's SYNs in. Half a round trip saved, no clock needed.
+   */
+  readonly early: boolean;
   readonly initiator: Program;
   readonly responder: Program;
 }
@@ -88,9 +93,11 @@ export function planPunch(
 ): PunchPlan | undefined {
   const verdict = outlook(initiator.tcp, responder.tcp);
   if ('impossible' in verdict) return undefined;
+  const early = dropsTheEarly(initiator);
   if (verdict.plan === 'simultaneous-open') {
     return {
       roundMs: ROUND_MS.patient,
+      early,
       initiator: { delayMs: 0, dials: [punchTo(responder)], listens: false },
       responder: { delayMs: 0, dials: [punchTo(initiator)], listens: false },
     };
@@ -98,12 +105,22 @@ export function planPunch(
   if (verdict.plan === 'both-predicted') return bothPredicted(initiator, responder);
   const initiatorKnown = foresight(initiator.tcp) === 'known';
   const [known, changing] = initiatorKnown ? [initiator, responder] : [responder, initiator];
-  const programs = knownAndChanging(verdict.plan, known, changing, random);
-  const spray = programs.known.dials.length > MAX_DIALS.window;
-  const roundMs = spray ? ROUND_MS.spray : ROUND_MS.patient;
+  const sprayMs = early ? SPRAY_MS.early : SPRAY_MS.together;
+  const programs = knownAndChanging(verdict.plan, known, changing, sprayMs, random);
+  const roundMs = isSpray(programs.known) ? ROUND_MS.spray : ROUND_MS.patient;
   return initiatorKnown
-    ? { roundMs, initiator: programs.known, responder: programs.changing }
-    : { roundMs, initiator: programs.changing, responder: programs.known };
+    ? { roundMs, early, initiator: programs.known, responder: programs.changing }
+    : { roundMs, early, initiator: programs.changing, responder: programs.known };
+}
+
+/** Whether a program is of the kind that takes its turn on an interface. */
+export function isSpray({ dials }: Program): boolean {
+  return dials.length > MAX_DIALS.window;
+}
+
+/** What comes before it was asked for is dropped, neither answered nor remembered nor let through to the host. */
+function dropsTheEarly({ tcp }: PunchSide): boolean {
+  return tcp.unsolicitedSyn === 'drop' && tcp.filtering !== 'endpoint-independent';
 }
 
 const punchTo = ({ mapped }: PunchSide): Dial => ({ from: 'punch-port', remote: mapped });
@@ -114,13 +131,17 @@ const at = ({ mapped }: PunchSide, ports: readonly number[], from: Dial['from'])
 const CHANGING_DIALS = 8;
 /** Allocations of other hosts between the sample and the punch that are allowed for, beyond those observed. */
 const NEIGHBOURS = 24;
-/** What it takes to send a thousand SYNs: a NAT that resets what comes early must have seen them all go out. */
-const SPRAY_MS = 150;
+/**
+ * What it takes to send a thousand SYNs: a NAT that resets what comes early must have seen them all go out. Less where
+ * the other side began half a signalling round trip ago.
+ */
+const SPRAY_MS = { together: 150, early: 60 } as const;
 
 function knownAndChanging(
   plan: PlanName,
   known: PunchSide,
   changing: PunchSide,
+  sprayMs: number,
   random: () => number,
 ): { known: Program; changing: Program } {
   const towardsKnown = (count: number, delayMs = 0): Program => ({
@@ -144,7 +165,7 @@ function knownAndChanging(
   const targets = randomPorts(MAX_DIALS.birthdayKnownSide, random);
   return {
     known: { delayMs: 0, dials: at(changing, targets, 'punch-port'), listens: false },
-    changing: towardsKnown(MAX_DIALS.birthdayRandomSide, known.tcp.unsolicitedSyn === 'drop' ? 0 : SPRAY_MS),
+    changing: towardsKnown(MAX_DIALS.birthdayRandomSide, known.tcp.unsolicitedSyn === 'drop' ? 0 : sprayMs),
   };
 }
 
@@ -167,6 +188,7 @@ function bothPredicted(initiator: PunchSide, responder: PunchSide): PunchPlan | 
   const targets = Array.from({ length: dials }, (_, i) => theirPorts[i + (i % (BOTH_NEIGHBOURS + 1))]!);
   return {
     roundMs: ROUND_MS.patient,
+    early: dropsTheEarly(initiator),
     initiator: { delayMs: 0, dials: at(responder, targets, 'fresh-port'), listens: false },
     responder: { delayMs: 0, dials: at(initiator, nextPorts(ours, reach), 'fresh-port'), listens: false },
   };

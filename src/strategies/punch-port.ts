@@ -1,7 +1,7 @@
 // The local port from which holes are punched, and what the world sees of it. Behind a NAT a STUN connection over
 // TCP teaches the mapping and holds it: it stays open until the punch is over, since its FIN could end it.
+import type { InterfaceAddress } from '../address/address-schema.js';
 import { WayleaveError } from '../errors.js';
-import type { Behaviour } from '../nat/profile.js';
 import type { Clock } from '../net/clock.js';
 import { type Endpoint, sameEndpoint } from '../net/endpoint.js';
 import { familyOf } from '../net/ip-scope.js';
@@ -14,6 +14,9 @@ import { foresight, type PunchSide } from './punch-plan.js';
 const SAMPLES = 4;
 /** Between the SYNs of two samples: their order at the NAT is what they tell, so they must not overtake. */
 const SAMPLE_SPACING_MS = 3;
+
+/** Where to punch from. */
+export type PunchPlace = Pick<InterfaceAddress, 'address' | 'tcp' | 'external'>;
 
 export interface PunchPortSource {
   /** STUN servers that answer over TCP. */
@@ -44,16 +47,17 @@ export class PunchPort implements AsyncDisposable {
 
   /** @throws WayleaveError `no-answer` without a STUN server that answers, `dial-failed`, or the abort error. */
   static async acquire(
-    localAddress: string,
-    tcp: Behaviour,
+    { address: localAddress, tcp, external }: PunchPlace,
     { stun, clock }: PunchPortSource,
     signal: AbortSignal,
   ): Promise<PunchPort> {
     const scope = new Scope();
     const { hairpinning: _, samples: __, confidence: ___, ...words } = tcp;
-    if (tcp.kind === 'open' || tcp.kind === 'firewall') {
-      const port = 49_152 + Math.floor(Math.random() * 16_384); // nothing translates it: any will do
-      const mapped = { host: localAddress, port };
+    const untranslated = tcp.kind === 'open' || tcp.kind === 'firewall';
+    if (untranslated || (external && foresight(tcp) === 'random')) {
+      // Nothing translates it, or nobody can say to what: any port will do, and there is nothing to be learned.
+      const port = 49_152 + Math.floor(Math.random() * 16_384);
+      const mapped = { host: untranslated ? localAddress : external!.host, port };
       return new PunchPort(localAddress, port, { mapped, tcp: words, recentPorts: [] }, scope);
     }
     const server = stun.find(({ host }) => familyOf(host) === familyOf(localAddress));

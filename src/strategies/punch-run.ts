@@ -1,11 +1,10 @@
 // A punch program at work: sockets, and nothing that decides. Dials go out in their order, those that are reset are
 // tried again at random short intervals (two sides that retry in step would miss each other for ever), and every
 // connection that comes up is handed out in the order of its arrival. What nobody took is closed at the end.
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { abortError } from '../errors.js';
 import type { Clock } from '../net/clock.js';
-import { familyOf } from '../net/ip-scope.js';
-import { listenTcp, remoteEndpoint, type TcpListener } from '../net/sockets.js';
+import { beginDial, listenTcp, remoteEndpoint, type TcpListener } from '../net/sockets.js';
 import type { Dial, Program } from './punch-plan.js';
 
 /** Between two tries of one dial that was reset: shorter than most one-way delays, long enough to be no flood. */
@@ -86,14 +85,10 @@ export class PunchRun implements AsyncDisposable {
     if (this.#over || this.#syns >= this.#options.program.dials.length + MAX_RETRIES) return;
     this.#syns++;
     const { localAddress, punchPort } = this.#options;
-    const socket = connect({
-      host: dial.remote.host,
-      port: dial.remote.port,
-      family: familyOf(dial.remote.host),
+    const socket = beginDial({
+      remote: dial.remote,
       localAddress,
-      ...(dial.from === 'punch-port' && { localPort: punchPort }),
-      noDelay: true,
-      allowHalfOpen: true,
+      localPort: dial.from === 'punch-port' ? punchPort : undefined,
     });
     this.#open.add(socket);
     socket.on('error', () => {}); // `close` follows

@@ -5,8 +5,9 @@
 //      │ (its mapping is known: a spare one, or learned now)        │
 //      │  punch-offer: places ────────▶│───────────────────────────▶│ chooses a place, learns its own mapping
 //      │◀───────────────────────────── │◀─── punch-answer: its place │
-//      │ dials at once                                               │ dials half a signalling round trip later:
-//      │ ──────────────── SYN ─────▶ ✕ ◀──────────────── SYN ─────── │ the same moment, without any clock in common
+//      │                          ✕ ◀──────────────── SYN ────────── │ dials at once if the initiator's NAT drops what
+//      │ dials on receipt                                            │ comes early, else half a signalling round trip
+//      │ ──────────────── SYN ──────────────────────▶ open hole      │ later: the same moment, without any clock
 //      │ ◀═══ TLS 1.3, the initiator is the client; hello nominates ═▶│
 //
 // No `go` follows: the answer itself is the signal, since each side knows its round trip to the server. When nothing
@@ -17,29 +18,19 @@ import { NodeAddress } from '../address/node-address.js';
 import { abortError, WayleaveError } from '../errors.js';
 import { familyOf } from '../net/ip-scope.js';
 import { Scope } from '../net/scope.js';
-import { endsOf } from '../net/sockets.js';
-import { secure } from '../pipe/handshake.js';
-import { accept, receiveHello, sendHello } from '../pipe/opening.js';
 import type { AttemptChannel, Heard } from '../signalling/channel.js';
 import type { PeerMessage } from '../signalling/messages.js';
 import { onSameMachine, vantageOf } from './candidates.js';
-import { assessPunch, punchPlaces } from './punch-places.js';
-import { outlook, type Program, type PunchPlan, type PunchSide, planPunch } from './punch-plan.js';
+import { type Meeting, meet } from './punch-meeting.js';
+import { assessPunch, punchPairs, punchPlaces } from './punch-places.js';
+import { isSpray, outlook, type PunchPlan, type PunchSide, planPunch } from './punch-plan.js';
 import type { PunchPort } from './punch-port.js';
-import { PunchRun } from './punch-run.js';
 import { REFUSALS, StrategyFailure } from './reasons.js';
 import type { Attempt, Link, PeerRequest, Strategy } from './strategy.js';
 
 const ROUNDS = 3;
-/** A connection that came up but stays silent is given up for the next: its other end lost the same race. */
-const SILENT_MS = 1500;
 /** How long the responder waits for the initiator to begin another round. */
 const NEXT_ROUND_MS = 2500;
-
-type Context = Pick<Attempt, 'identity' | 'clock' | 'punchPorts'> & {
-  readonly id: string;
-  readonly peerId: string;
-};
 
 export const punch: Strategy = {
   name: 'punch',
@@ -49,10 +40,9 @@ export const punch: Strategy = {
   assess: assessPunch,
 
   async initiate(attempt, signal) {
-    const context: Context = { ...attempt, peerId: attempt.peer.id };
     for (let round = 1; ; round++) {
       try {
-        return await initiateRound(round, attempt, context, signal);
+        return await initiateRound(round, attempt, signal);
       } catch (error) {
         if (signal.aborted || !isOutOfTime(error)) throw error;
         if (round === ROUNDS) throw new StrategyFailure('hole-not-made');
@@ -63,12 +53,11 @@ export const punch: Strategy = {
   async respond(received, signal) {
     const request = received as PeerRequest<'punch-offer'>;
     const { channel, clock } = request;
-    const context: Context = { ...request, id: request.attempt, peerId: request.delivery.from };
     for (let offer = request.body; ; ) {
       const next = channel.next('punch-offer', { signal }).then(({ body }) => body);
       next.catch(() => {}); // nobody may come to wait for it
       try {
-        const link = await respondToRound(offer, request, next, context, signal);
+        const link = await respondToRound(offer, request, next, signal);
         if (link) return link;
       } catch (error) {
         if (signal.aborted || !isOutOfTime(error)) throw error;
@@ -79,20 +68,19 @@ export const punch: Strategy = {
   },
 };
 
-async function initiateRound(
-  round: number,
-  attempt: Attempt,
-  context: Context,
-  signal: AbortSignal,
-): Promise<Link> {
-  const { self, punchPorts, clock, serverRoundTripMs: roundTripMs } = attempt;
+async function initiateRound(round: number, attempt: Attempt, signal: AbortSignal): Promise<Link> {
+  const { id, identity, self, peer, punchPorts, clock, serverRoundTripMs: roundTripMs } = attempt;
   const channel = attempt.channel();
   await using scope = new Scope();
-  const taking = punchPlaces(self).map(async place => scope.use(await punchPorts.take(place, signal)));
+  const pairs = punchPairs(self, peer);
+  const taking = pairs.map(async ({ own }) => scope.use(await punchPorts.take(own, signal)));
   const ports = (await Promise.allSettled(taking)).flatMap(one =>
     one.status === 'fulfilled' ? [one.value] : [],
   );
+  if (signal.aborted) throw abortError(signal);
   if (ports.length === 0) throw new StrategyFailure('not-measured');
+  if (pairs.some(({ plan }) => plan === 'birthday'))
+    for (const { localAddress } of ports) scope.use(await punchPorts.turns.take(localAddress, signal));
   const places = ports.map(({ side }) => wire(side));
   await channel.send(
     { type: 'punch-offer', address: self.toString(), round, places, roundTripMs },
@@ -105,14 +93,18 @@ async function initiateRound(
   if (!plan) throw new StrategyFailure('hole-not-made', 'the peer’s answer fits no plan');
   checkAnswer(side.mapped.host, heard, attempt);
   using time = clock.deadline(plan.roundMs, signal);
-  return await punchOnce(
-    plan.initiator,
+  return await meet({
+    role: 'initiator',
+    id,
+    identity,
+    clock,
+    peerId: peer.id,
     port,
-    side.mapped.host,
-    { round: time.signal, whole: signal },
-    context,
-    asInitiator,
-  );
+    program: plan.initiator,
+    peerHost: side.mapped.host,
+    round: time.signal,
+    whole: signal,
+  });
 }
 
 /** Undefined: the initiator has begun another round meanwhile. */
@@ -120,25 +112,39 @@ async function respondToRound(
   offer: PeerMessage<'punch-offer'>,
   request: PeerRequest<'punch-offer'>,
   next: Promise<unknown>,
-  context: Context,
   signal: AbortSignal,
 ): Promise<Link | undefined> {
+  const { attempt: id, identity, clock, channel, delivery } = request;
   await using scope = new Scope();
-  const { port, plan, peerHost } = await answer(offer, request, scope, signal);
-  const over = new AbortController();
-  using time = request.clock.deadline(plan.roundMs, [signal, over.signal]);
-  void next.then(() => over.abort(SUPERSEDED)).catch(() => {});
+  const { place, port, plan } = await choose(offer, request, scope, signal);
+  const { round } = offer;
+  const halfWayMs = (offer.roundTripMs + request.serverRoundTripMs) / 2;
+  const startInMs = plan.early ? 0 : halfWayMs;
+  using over = clock.deadline(plan.roundMs + halfWayMs, signal);
+  const superseded = new AbortController();
+  using whole = clock.deadline(2 ** 30, [signal, superseded.signal]);
+  void next.then(() => superseded.abort(SUPERSEDED)).catch(() => {});
+  const meeting: Omit<Meeting, 'round' | 'whole'> = {
+    role: 'responder',
+    id,
+    identity,
+    clock,
+    peerId: delivery.from,
+    port,
+    program: plan.responder,
+    peerHost: offer.places[place]!.mapped.host,
+  };
   try {
-    return await punchOnce(
-      plan.responder,
-      port,
-      peerHost,
-      { round: time.signal, whole: signal },
-      context,
-      asResponder,
+    // its acknowledgement comes a round trip later, and what counts is when it left
+    const sending = channel.send(
+      { type: 'punch-answer', round, place, answer: wire(port.side), startInMs },
+      { signal },
     );
+    sending.catch(error => superseded.abort(error));
+    await clock.sleep(startInMs, whole.signal);
+    return await meet({ ...meeting, round: over.signal, whole: whole.signal });
   } catch (error) {
-    if (over.signal.aborted) return undefined;
+    if (superseded.signal.reason === SUPERSEDED) return undefined;
     throw error;
   }
 }
@@ -146,14 +152,14 @@ async function respondToRound(
 const SUPERSEDED = new WayleaveError('aborted', 'another round has begun');
 const isOutOfTime = (error: unknown) => error instanceof WayleaveError && error.code === 'timeout';
 
-/** Chooses the first offered place that can be reached from here, answers with ours, and waits for the moment. */
-async function answer(
+/** The first offered place that may and can be reached from here, with a port of ours for it and the plan. */
+async function choose(
   offer: PeerMessage<'punch-offer'>,
   request: PeerRequest<'punch-offer'>,
   scope: Scope,
   signal: AbortSignal,
-): Promise<{ port: PunchPort; plan: PunchPlan; peerHost: string }> {
-  const { self, delivery, channel, punchPorts, clock } = request;
+): Promise<{ place: number; port: PunchPort; plan: PunchPlan }> {
+  const { self, delivery, punchPorts, clock } = request;
   const requester = NodeAddress.parse(offer.address, clock.wall());
   if (requester.id !== delivery.from)
     throw new StrategyFailure('policy-refused', 'the address is not the requester’s');
@@ -172,73 +178,14 @@ async function answer(
     const port = scope.use(await punchPorts.take(own, signal));
     const plan = planPunch(side, port.side, Math.random);
     if (!plan) continue;
-    const startInMs = (offer.roundTripMs + request.serverRoundTripMs) / 2;
-    await channel.send(
-      { type: 'punch-answer', round: offer.round, place, answer: wire(port.side), startInMs },
-      { signal },
-    );
-    await clock.sleep(startInMs, signal);
-    return { port, plan, peerHost: side.mapped.host };
+    if (isSpray(plan.responder)) scope.use(await punchPorts.turns.take(port.localAddress, signal));
+    return { place, port, plan };
   }
   throw new StrategyFailure('peer-could-not');
 }
 
 /** A side as the message carries it. */
 const wire = ({ recentPorts, ...side }: PunchSide) => ({ ...side, recentPorts: [...recentPorts] });
-
-/**
- * Runs one side's program until a connection is authenticated by `handshake`. The round's time is for connections to
- * come up; one that did is heard to its end.
- */
-async function punchOnce(
-  program: Program,
-  port: PunchPort,
-  peerHost: string,
-  { round, whole }: { round: AbortSignal; whole: AbortSignal },
-  context: Context,
-  handshake: typeof asInitiator,
-): Promise<Link> {
-  const { clock } = context;
-  const { localAddress, port: punchPort } = port;
-  await using run = new PunchRun({ program, localAddress, punchPort, peerHost, clock, random: Math.random });
-  await run.start(round);
-  for (;;) {
-    const socket = await run.next(round);
-    try {
-      return await handshake(socket, context, whole);
-    } catch (error) {
-      socket.destroy();
-      if (whole.aborted) throw error;
-    }
-  }
-}
-
-async function asInitiator(
-  socket: Parameters<typeof endsOf>[0],
-  context: Context,
-  signal: AbortSignal,
-): Promise<Link> {
-  const ends = endsOf(socket);
-  const { identity, id, peerId: expected } = context;
-  const secured = await secure(socket, identity, { role: 'client', expected, signal, timeoutMs: SILENT_MS });
-  return {
-    secured,
-    ...ends,
-    // the peer has agreed by its answer, so there is nothing to wait for
-    nominate: nominating =>
-      sendHello(secured, { purpose: 'open', attempt: id }, { signal: nominating, waitForAccept: false }),
-  };
-}
-
-const asResponder: typeof asInitiator = async (socket, context, signal) => {
-  const ends = endsOf(socket);
-  const { identity, id, peerId: expected } = context;
-  const secured = await secure(socket, identity, { role: 'server', expected, signal, timeoutMs: SILENT_MS });
-  const hello = await receiveHello(secured, { signal, timeoutMs: SILENT_MS });
-  if (hello.purpose !== 'open' || hello.attempt !== id)
-    throw new WayleaveError('protocol-error', 'another attempt');
-  return { secured, ...ends, nominate: async () => accept(secured) };
-};
 
 /** The answer to this round's offer; a refusal rejects. */
 async function answerOf(

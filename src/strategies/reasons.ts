@@ -23,6 +23,9 @@ export const REASONS = {
     'What stands in front of one node is not known: its signalling server names no STUN server.',
   'no-hairpinning': 'Both nodes are behind one NAT, which does not send packets back inside.',
   'hole-not-made': 'The two sides dialled each other and never met.',
+  'relay-available': 'Both nodes reach a relay, which carries what it cannot read.',
+  'no-relay': 'The other node has no relay: its signalling server offers none.',
+  'self-no-relay': 'This node has no relay: no signalling server that it is registered with offers one.',
   'not-listening': 'The other node takes no inbound connections.',
   'self-not-listening': 'This node takes no inbound connections, so it cannot be called back.',
   'behind-nat': 'The other node is behind a NAT, and no port of that NAT leads to it.',
@@ -53,6 +56,8 @@ export const REASONS = {
   'connect-timeout': 'The time for the whole connect was over.',
   aborted: 'The caller gave up.',
   'not-reached': 'The connect ended before its turn came.',
+  'request-failed': 'The relay turned the request down; the detail has its number and words.',
+  'connection-lost': 'The relay was lost while the connection was being made.',
   failed: 'It failed in a way that has no reason of its own; the detail says more.',
 } as const;
 
@@ -100,7 +105,6 @@ export function reasonOf(error: unknown): Reason {
     case 'closed':
     case 'aborted':
       return 'aborted';
-    case 'connection-lost':
     case 'protocol-error':
       return 'handshake-failed';
     default:

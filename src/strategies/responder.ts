@@ -7,7 +7,8 @@ import { publish } from '../events.js';
 import type { Identity } from '../identity/keys.js';
 import type { NodeId } from '../identity/node-id.js';
 import type { Clock } from '../net/clock.js';
-import type { Delivery } from '../signalling/channel.js';
+import type { Delivery, SignallingChannel } from '../signalling/channel.js';
+import type { TurnServer } from '../turn/turn-server.js';
 import type { DialLimiter } from './dial-limits.js';
 import { REFUSALS, reasonOf, StrategyFailure } from './reasons.js';
 import type { Link, PeerRequest, Strategy, StrategyName } from './strategy.js';
@@ -20,6 +21,7 @@ export interface Responder {
   readonly limiter: DialLimiter;
   readonly handshakeTimeoutMs: number;
   readonly punchPorts: WarmPunchPorts;
+  turnServers(via: SignallingChannel): Promise<TurnServer[]>;
   /** Our present address. */
   self(): NodeAddress;
   admit(peer: NodeId): boolean | Promise<boolean>;
@@ -53,6 +55,7 @@ export async function respond(responder: Responder, delivery: Delivery): Promise
       handshakeTimeoutMs,
       punchPorts,
       serverRoundTripMs: delivery.via.roundTripMs ?? 0,
+      turnServers: () => responder.turnServers(delivery.via),
       channel: view,
       delivery,
       body,

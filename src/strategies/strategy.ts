@@ -9,6 +9,7 @@ import type { Endpoint } from '../net/endpoint.js';
 import type { Secured } from '../pipe/handshake.js';
 import type { AttemptChannel, Delivery } from '../signalling/channel.js';
 import type { PeerMessage } from '../signalling/messages.js';
+import type { TurnServer } from '../turn/turn-server.js';
 import type { Inbound } from './inbound.js';
 import type { Reason } from './reasons.js';
 import type { WarmPunchPorts } from './warm-punch-ports.js';
@@ -43,6 +44,8 @@ export interface Attempt {
   readonly handshakeTimeoutMs: number;
   /** Where dial-backs of this attempt arrive. */
   readonly inbound: Inbound;
+  /** The relays that this node may use now. */
+  turnServers(signal: AbortSignal): Promise<TurnServer[]>;
   /** Ports to punch from. */
   readonly punchPorts: WarmPunchPorts;
   /** Milliseconds to the signalling server and back, as far as known. */
@@ -62,6 +65,7 @@ export interface PeerRequest<T extends PeerMessage['type'] = PeerMessage['type']
   readonly handshakeTimeoutMs: number;
   readonly punchPorts: WarmPunchPorts;
   readonly serverRoundTripMs: number;
+  turnServers(signal: AbortSignal): Promise<TurnServer[]>;
   /** Our part in the attempt, for further messages. */
   readonly channel: AttemptChannel;
   readonly delivery: Delivery;

@@ -96,6 +96,11 @@ export class StreamFramer {
     return toFrame(frame);
   }
 
+  /** Nothing has arrived that was not taken. */
+  get empty(): boolean {
+    return this.#chunk.length === 0 && this.#partial === undefined;
+  }
+
   /** Gives back what arrived and is not part of a frame taken: for a stream that becomes raw data (RFC 6062). */
   rest(): Buffer {
     const begun = this.#partial?.subarray(0, this.#filled) ?? Buffer.alloc(0);

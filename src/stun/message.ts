@@ -153,6 +153,11 @@ export function looksLikeStun(bytes: Buffer): boolean {
   return bytes.length >= HEADER_BYTES && bytes[0]! < 0x40;
 }
 
+/** Whether the first two bytes are those of a Binding request: what tells a STUN server's traffic from a relay's. */
+export function isBindingRequest(bytes: Buffer): boolean {
+  return bytes[0] === 0x00 && bytes[1] === 0x01;
+}
+
 /**
  * Checks the frame of a message: header, the bounds of every attribute, and the fingerprint where there
  * is one. The message keeps a view of `bytes`.

@@ -16,6 +16,10 @@ import { hasProgram, worldAbility } from './world/isolation.js';
 
 interface Flags {
   only?: NatKindName[];
+  cells?: Pair[];
+  skewMs: number;
+  initiatorMs: number;
+  clockAheadMin: number;
   all?: boolean;
   oneWayMs: number;
   loss: number;
@@ -40,11 +44,28 @@ function kindList(text: string): NatKindName[] {
   throw new InvalidArgumentError(`"${unknown}" is none of ${Object.keys(NAT_KINDS).join(', ')}.`);
 }
 
+interface Pair {
+  readonly a: NatKindName;
+  readonly b: NatKindName;
+}
+
+function pairList(text: string): Pair[] {
+  return text.split(',').map(pair => {
+    const [a, b, ...more] = kindList(pair.split(':').join(','));
+    if (a && b && more.length === 0) return { a, b };
+    throw new InvalidArgumentError(`"${pair}" is not of the form KIND:KIND.`);
+  });
+}
+
 const program = new Command('npm run lab --')
   .description('Connects from behind every kind of NAT to behind every kind, and says which way won.')
   .option('--only <kinds>', 'these kinds of NAT only, comma separated', kindList)
+  .option('--cells <pairs>', 'these cells only: initiator:responder, comma separated', pairList)
   .option('--all', `all ${Object.keys(NAT_KINDS).length} kinds, not just the usual ${DEFAULT_KINDS.length}`)
   .option('--one-way-ms <n>', 'from any place to any other, one way', number(0, 1000), 20)
+  .option('--skew-ms <n>', 'from initiators it takes so much longer than to them', number(-1000, 1000), 0)
+  .option('--initiator-ms <n>', 'initiators are so much farther from everybody', number(0, 1000), 0)
+  .option('--clock-ahead-min <n>', 'their clocks are wrong by so many minutes', number(-1e4, 1e4), 0)
   .option('--loss <p>', 'probability that a packet is lost on its way', number(0, 0.9), 0)
   .option('--runs <n>', 'of each cell', number(1, 1000), 3)
   .option('--seed <n>', 'of everything random in the WAN', number(0, 2 ** 31), 1)
@@ -63,8 +84,10 @@ async function lab(flags: Flags): Promise<void> {
     return;
   }
   const everything = Object.keys(NAT_KINDS) as NatKindName[];
-  const neighbourhoods = flags.only ? [] : (Object.keys(NEIGHBOURHOODS) as NeighbourhoodName[]);
-  const wanted = flags.only ?? (flags.all ? everything : DEFAULT_KINDS);
+  const neighbourhoods =
+    flags.only || flags.cells ? [] : (Object.keys(NEIGHBOURHOODS) as NeighbourhoodName[]);
+  const inCells = flags.cells && [...new Set(flags.cells.flatMap(({ a, b }) => [a, b]))];
+  const wanted = flags.only ?? inCells ?? (flags.all ? everything : DEFAULT_KINDS);
   const kinds: NatKindName[] = [];
   for (const name of wanted) {
     const { portMapping } = natKind(name);
@@ -76,8 +99,12 @@ async function lab(flags: Flags): Promise<void> {
   progress(`building ${2 * kinds.length} places and starting ${kinds.length} nodes …`);
   const cells = await runMatrix({
     kinds,
+    pairs: flags.cells?.filter(({ a, b }) => kinds.includes(a) && kinds.includes(b)),
     neighbourhoods,
     oneWayMs: flags.oneWayMs,
+    skewMs: flags.skewMs,
+    initiatorMs: flags.initiatorMs,
+    clockAheadMs: flags.clockAheadMin * 60_000,
     loss: flags.loss,
     runs: flags.runs,
     seed: flags.seed,

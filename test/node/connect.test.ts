@@ -45,7 +45,12 @@ describe('connect', () => {
     expect(pipe.route.strategy).toBe('direct');
     expect(pipe.route.remote).toEqual(other.route.local);
     expect(pipe.route.local).toEqual(other.route.remote);
-    expect(pipe.route.attempts?.map(({ outcome }) => outcome)).toEqual(['won', 'cancelled']);
+    expect(pipe.route.attempts?.[0]).toMatchObject({
+      strategy: 'direct',
+      outcome: 'won',
+      reason: 'connected',
+    });
+    expect(pipe.route.attempts?.slice(1).every(({ ms }) => ms === 0)).toBe(true);
   });
 
   it('reaches the node itself', async () => {
@@ -164,11 +169,9 @@ describe('refusals', () => {
     const [alice, bob] = pair;
     for (let i = 0; i < 2; i++) await (await alice.connect(bob.address)).close();
     const error = await failure(alice.connect(bob.address));
-    expect(error.attempts.at(-1)).toMatchObject({
-      strategy: 'reverse',
-      outcome: 'failed',
-      reason: 'rate-limited',
-    });
+    expect(error.attempts).toContainEqual(
+      expect.objectContaining({ strategy: 'reverse', outcome: 'failed', reason: 'rate-limited' }),
+    );
   });
 });
 
@@ -190,7 +193,7 @@ describe('every connect settles, and leaves nothing', () => {
     const [alice, bob] = pair;
     const error = await failure(alice.connect(bob.address, { timeoutMs: 1 }));
     expect(error.code).toBe('connect-timeout');
-    expect(error.attempts).toEqual([
+    expect(error.attempts.slice(0, 2)).toEqual([
       expect.objectContaining({ strategy: 'direct', outcome: 'skipped' }),
       expect.objectContaining({ strategy: 'reverse', outcome: 'cancelled', reason: 'connect-timeout' }),
     ]);

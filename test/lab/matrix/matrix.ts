@@ -9,9 +9,16 @@ import { Stage } from './stage.js';
 
 export interface MatrixOptions {
   readonly kinds: readonly NatKindName[];
+  /** Of all pairs of these kinds only those; default: all. */
+  readonly pairs?: readonly { readonly a: NatKindName; readonly b: NatKindName }[] | undefined;
   /** Places that both nodes share; their cells come after the others. */
   readonly neighbourhoods: readonly NeighbourhoodName[];
   readonly oneWayMs: number;
+  /** See StageOptions. */
+  readonly skewMs?: number;
+  readonly initiatorMs?: number;
+  /** By how much the initiators' calendar is ahead. Default 0. */
+  readonly clockAheadMs?: number;
   readonly loss: number;
   readonly runs: number;
   readonly seed: number;
@@ -24,11 +31,15 @@ export interface MatrixOptions {
 }
 
 export async function runMatrix(options: MatrixOptions): Promise<Cell[]> {
-  const { kinds, neighbourhoods, oneWayMs, loss, runs, seed, atOnce, directory } = options;
-  await using stage = await Stage.set(kinds, neighbourhoods, { oneWayMs, loss, seed, atOnce });
+  const { kinds, neighbourhoods, runs, atOnce, directory, clockAheadMs = 0 } = options;
+  await using stage = await Stage.set(kinds, neighbourhoods, options);
   options.onStage?.();
   const pairs = [
-    ...kinds.flatMap(a => kinds.map(b => ({ a, b, expected: expectation(natKind(a), natKind(b)) }))),
+    ...(options.pairs ?? kinds.flatMap(a => kinds.map(b => ({ a, b })))).map(({ a, b }) => ({
+      a,
+      b,
+      expected: expectation(natKind(a), natKind(b)),
+    })),
     ...neighbourhoods.map(name => ({ a: name, b: name, expected: neighbourExpectation(name) })),
   ];
   const bookings = Array.from({ length: runs }, (_, i) =>
@@ -37,7 +48,7 @@ export async function runMatrix(options: MatrixOptions): Promise<Cell[]> {
   const results = new Map(pairs.map(({ a, b }) => [`${a} ${b}`, [] as Run[]] as const));
   let done = 0;
   await runDisjoint(bookings, atOnce, async ({ a, b, expected, number }) => {
-    const run = await runCell(stage, { a, b, number, expected, directory });
+    const run = await runCell(stage, { a, b, number, expected, directory, clockAheadMs });
     results.get(`${a} ${b}`)!.push(run);
     options.onRun?.(run, ++done, bookings.length);
   });

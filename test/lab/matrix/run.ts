@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AttemptOutcome } from '../../../src/errors.js';
 import type { Expectation } from '../expectations.js';
+import { builtProgram } from '../world/agent-client.js';
 import type { LabProcess } from '../world.js';
 import { addressOf, CLI, DEBUG, serverUrl } from './product.js';
 import { isAsExpected, type Run } from './result.js';
@@ -19,11 +20,14 @@ export interface RunOptions {
   readonly b: string;
   readonly number: number;
   readonly expected: Expectation;
+  /** The initiator's calendar is ahead by so much. Default 0. */
+  readonly clockAheadMs?: number;
   /** Where failures are kept. */
   readonly directory: string;
 }
 
-export async function runCell(stage: Stage, { a, b, number, expected, directory }: RunOptions): Promise<Run> {
+export async function runCell(stage: Stage, options: RunOptions): Promise<Run> {
+  const { a, b, number, expected, directory, clockAheadMs = 0 } = options;
   const from = stage.initiator(a);
   const { link, node } = stage.responder(b);
   const stopRecording = await stage.world.wan.record(from.link, link, 'server');
@@ -31,8 +35,9 @@ export async function runCell(stage: Stage, { a, b, number, expected, directory 
   const message = `${a} to ${b}, ${number}`;
   const url = serverUrl(stage.server, from.host);
   const flags = ['--server', url, '--message', message, '--timeout', String(TIMEOUT_S), '--json'];
-  const connect = await from.host.spawn('node', [CLI, 'connect', addressOf(node), ...flags], {
-    ...DEBUG,
+  const clock = clockAheadMs === 0 ? [] : ['--import', builtProgram('matrix/clock-ahead')];
+  const connect = await from.host.spawn('node', [...clock, CLI, 'connect', addressOf(node), ...flags], {
+    env: { ...DEBUG.env, LAB_CLOCK_AHEAD_MS: String(clockAheadMs) },
     input: '',
   });
   const guard = setTimeout(() => connect.kill('SIGKILL'), PATIENCE_MS);

@@ -26,6 +26,14 @@ interface Fields {
   readonly responders: ReadonlyMap<string, Responder>;
 }
 
+export interface StageOptions extends WorldOptions {
+  readonly atOnce: number;
+  /** From initiators to responders it takes so much longer than back, milliseconds. Default 0. */
+  readonly skewMs?: number;
+  /** Initiators are so much farther from everybody, one way, milliseconds. Default 0. */
+  readonly initiatorMs?: number;
+}
+
 export class Stage implements AsyncDisposable {
   readonly world: World;
   readonly server: Host;
@@ -43,7 +51,7 @@ export class Stage implements AsyncDisposable {
   static async set(
     kinds: readonly NatKindName[],
     neighbours: readonly NeighbourhoodName[],
-    options: WorldOptions & { readonly atOnce: number },
+    options: StageOptions,
   ): Promise<Stage> {
     const world = await createWorld(options);
     try {
@@ -60,6 +68,7 @@ export class Stage implements AsyncDisposable {
         waiting.set(name, { host: hosts[1], link: site.link });
       }
       await world.build();
+      await setLinks(world, initiators, waiting, options);
       const serverProcess = await startServer(server);
       const responders = new Map<string, Responder>();
       const starts = [...waiting].map(([name, place]) => ({ name, place, places: [name] }));
@@ -85,4 +94,19 @@ export class Stage implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.world[Symbol.asyncDispose]();
   }
+}
+
+/** Makes the two sides' links differ, where that is asked for. */
+async function setLinks(
+  { wan }: World,
+  initiators: ReadonlyMap<string, Initiator>,
+  waiting: ReadonlyMap<string, Initiator>,
+  { oneWayMs = 0, skewMs = 0, initiatorMs = 0 }: StageOptions,
+): Promise<void> {
+  if (skewMs === 0 && initiatorMs === 0) return;
+  const links = (places: ReadonlyMap<string, Initiator>) => [...places.values()].map(({ link }) => link);
+  // a path crosses two links, and each has a way up and a way down
+  const each = skewMs / 4;
+  await wan.set(links(initiators), { delayMs: oneWayMs / 2 + initiatorMs, skewMs: each });
+  await wan.set(links(waiting), { skewMs: -each });
 }

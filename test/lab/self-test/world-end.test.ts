@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { requirement } from '../../requirements.js';
 import { builtProgram } from '../world/agent-client.js';
 import { createWorld } from '../world.js';
@@ -12,10 +12,15 @@ import { createWorld } from '../world.js';
 const describeLab = await requirement('lab');
 
 describeLab('the end of a world', () => {
+  const makers: ChildProcess[] = [];
+  afterEach(() => {
+    for (const maker of makers.splice(0)) maker.kill('SIGKILL'); // when a test failed before its own kill
+  });
+
   for (const signal of ['SIGKILL', 'SIGINT', 'SIGTERM'] as const) {
     test(`${signal} to its maker leaves no process behind`, async () => {
       const mark = randomUUID();
-      const maker = await holdWorld(mark);
+      const maker = await holdWorld(mark, makers);
       await until(() => processesMarked(mark).length >= 5); // maker, unshare, agent, WAN, sleep
       maker.kill(signal);
       await until(() => processesMarked(mark).length === 0);
@@ -24,7 +29,7 @@ describeLab('the end of a world', () => {
 
   test('Ctrl-C, a signal to the whole process group, does the same', async () => {
     const mark = randomUUID();
-    const maker = await holdWorld(mark);
+    const maker = await holdWorld(mark, makers);
     process.kill(-maker.pid!, 'SIGINT');
     await until(() => processesMarked(mark).length === 0);
   });
@@ -62,12 +67,13 @@ async function pingInWorldOfItsOwn(oneWayMs: number, behindNat: boolean): Promis
 }
 
 /** A process that holds a world, in a process group of its own; `mark` is in the environment of all of it. */
-async function holdWorld(mark: string): Promise<ChildProcess> {
+async function holdWorld(mark: string, makers: ChildProcess[]): Promise<ChildProcess> {
   const maker = spawn(process.execPath, [builtProgram('self-test/world-holder')], {
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, WAYLEAVE_LAB_MARK: mark },
   });
+  makers.push(maker);
   const [line] = (await once(maker.stdout!, 'data')) as [Buffer];
   expect(line.toString()).toBe('holding\n');
   return maker;

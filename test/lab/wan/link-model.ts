@@ -5,6 +5,8 @@ import type { Random } from '../random.js';
 export interface LinkSettings {
   /** Added one way, in milliseconds. A path crosses two links, so host to host is the sum of both. */
   readonly delayMs: number;
+  /** How much more it is towards the WAN, and less from it: the two ways need not be alike. */
+  readonly skewMs: number;
   /** Up to this much more, uniformly, without changing the order. */
   readonly jitterMs: number;
   /** Probability that a frame is lost, each independently of the others. */
@@ -24,6 +26,7 @@ export interface LinkSettings {
 
 export const PERFECT_LINK: LinkSettings = {
   delayMs: 0,
+  skewMs: 0,
   jitterMs: 0,
   loss: 0,
   burst: null,
@@ -46,8 +49,11 @@ export class LinkDirection {
   #busyUntilMs = 0;
   #lastArrivalMs = 0;
 
-  constructor(random: Random) {
+  readonly #towards: 'wan' | 'site';
+
+  constructor(random: Random, towards: 'wan' | 'site' = 'wan') {
     this.#random = random;
+    this.#towards = towards;
   }
 
   /** When a frame that enters at `nowMs` leaves the link, or undefined when it is lost. */
@@ -59,7 +65,7 @@ export class LinkDirection {
       if (starts - nowMs > settings.queueMs) return undefined;
       leaves = this.#busyUntilMs = starts + (bytes * 8) / settings.rateKbps;
     }
-    leaves += settings.delayMs;
+    leaves += settings.delayMs + (this.#towards === 'wan' ? settings.skewMs : -settings.skewMs);
     if (settings.jitterMs > 0) leaves += this.#random() * settings.jitterMs;
     if (settings.reorder > 0 && this.#random() < settings.reorder) return leaves + settings.reorderMs;
     // A lowered delay does not let new frames overtake old ones: reordering is a setting of its own.

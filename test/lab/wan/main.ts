@@ -80,7 +80,7 @@ function obey(request: WanRequest): Omit<WanReply, 'id'> {
     case 'link': {
       const { link: name, vni, prefixes } = request;
       const up = new LinkDirection(seededRandom(Number(seed), `${name} up`));
-      const down = new LinkDirection(seededRandom(Number(seed), `${name} down`));
+      const down = new LinkDirection(seededRandom(Number(seed), `${name} down`), 'site');
       const link = { name, vni, up, down, settings: defaults };
       links.set(name, link);
       linkByVni.set(vni, link);

@@ -93,16 +93,26 @@ describe('filtering', () => {
     expect(filteringOf(filtering('refused', 'refused', 1), 0.3).value).toBe(APD);
   });
 
+  it('a port that lets in what another keeps out was used before, and does not count', () => {
+    const used = filtering('passed', 'passed', 1, 50_001);
+    expect(filteringOf([...used, ...filtering('silent', 'passed', 8, 50_002)], 0.9).value).toBe(AD);
+    expect(filteringOf([...used, ...filtering('refused', 'refused', 1, 50_002)], 0.9).value).toBe(APD);
+    // What loss explains is no contradiction.
+    expect(filteringOf([...used, ...filtering('silent', 'silent', 1, 50_002)], 0.6).value).toBe(EI);
+  });
+
   it('with one address, only the strictest kind shows', () => {
     const port = (outcome: FilteringSample['outcome']) => [
-      { server: A1, change: 'port' as const, outcome, tries: 8 },
+      { server: A1, change: 'port' as const, localPort: 5, outcome, tries: 8 },
     ];
     expect(filteringOf(port('silent'), 0.9).value).toBe(APD);
     expect(filteringOf(port('passed'), 0.9).value).toBe('unknown');
   });
 
   it('the other address silent and its twin unknown shows nothing', () => {
-    const address = [{ server: A1, change: 'address' as const, outcome: 'silent' as const, tries: 8 }];
+    const address = [
+      { server: A1, change: 'address' as const, localPort: 5, outcome: 'silent' as const, tries: 8 },
+    ];
     expect(filteringOf(address, 0.9).value).toBe('unknown');
   });
 
@@ -186,6 +196,7 @@ describe('whatever the samples', () => {
     fc.record({
       server: endpoint,
       change: fc.constantFrom('address' as const, 'port' as const),
+      localPort: fc.integer({ min: 1, max: 3 }),
       outcome: fc.constantFrom('passed' as const, 'refused' as const, 'silent' as const),
       tries: fc.nat(9),
     }),

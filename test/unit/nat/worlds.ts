@@ -33,10 +33,11 @@ export function filtering(
   address: FilteringSample['outcome'],
   port: FilteringSample['outcome'],
   tries = 8,
+  localPort = 51_723,
 ): FilteringSample[] {
   return [
-    { server: A1, change: 'address', outcome: address, tries },
-    { server: A1, change: 'port', outcome: port, tries },
+    { server: A1, change: 'address', localPort, outcome: address, tries },
+    { server: A1, change: 'port', localPort, outcome: port, tries },
   ];
 }
 

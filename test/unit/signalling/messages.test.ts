@@ -59,6 +59,13 @@ const BODIES: { readonly [Type in MessageType]: fc.Arbitrary<PeerMessage<Type>> 
     answer: place,
     startInMs: fc.integer({ min: 0, max: 60_000 }),
   }),
+  'relay-offer': fc.record({
+    type: fc.constant('relay-offer'),
+    address: fc.string({ minLength: 1, maxLength: 4096 }),
+    relayed: endpoint,
+    transport: fc.constantFrom('tcp', 'udp'),
+  }),
+  'relay-answer': fc.record({ type: fc.constant('relay-answer'), relayed: endpoint }),
   refused: fc.record({ type: fc.constant('refused'), reason: fc.string({ minLength: 1, maxLength: 200 }) }),
   cancel: fc.constant({ type: 'cancel' }),
   done: fc.constant({ type: 'done' }),
@@ -156,7 +163,7 @@ describe('a sealed payload that is not a message', () => {
     expect(open(payload)).toMatchObject({ reason: 'malformed', from: alice.id });
   });
 
-  it.each(['punch-offer', 'constructor', '__proto__'])('of the unknown type %s is told apart', type => {
+  it.each(['mesh-greeting', 'constructor', '__proto__'])('of the unknown type %s is told apart', type => {
     expect(open({ ...valid, body: { type } })).toEqual({
       reason: 'unknown-type',
       from: alice.id,

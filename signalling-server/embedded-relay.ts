@@ -1,0 +1,53 @@
+// The relay of this server (TURN), on the ports of its STUN responder: what each node is told of it, with credentials
+// of its own that live for an hour. With a secret and URLs configured, a coturn with `use-auth-secret` stands in its place.
+import { systemClock } from '../src/net/clock.js';
+import { canonicalIp } from '../src/net/ip-scope.js';
+import type { EndpointSource } from './endpoint-sources.js';
+import { inUrl, publicHost } from './listening.js';
+import type { ResolvedServerOptions } from './options.js';
+import { issue, MAX_CREDENTIAL_S } from './turn/credentials.js';
+import { createRelay, type Relay } from './turn/relay.js';
+
+/** A relay that waits to be handed the traffic of ports that others listen on. @throws WayleaveError `bad-option`. */
+export function embeddedRelay(options: ResolvedServerOptions, hosts: readonly string[]): Promise<Relay> {
+  const { publicHosts, relayPorts, relayToPrivate, turnSecret, tls } = options;
+  const literals = publicHosts.map(host => canonicalIp(host)).filter(host => host !== undefined);
+  return createRelay({
+    host: hosts,
+    listen: false,
+    relayPorts,
+    allowPrivatePeers: relayToPrivate,
+    ...(literals.length > 0 && { publicHost: literals }),
+    ...(turnSecret !== undefined && { secret: turnSecret }),
+    ...(tls && { tls }),
+  });
+}
+
+/** What the greeting says of a relay that shares this port. */
+export function relayEndpoints(options: ResolvedServerOptions, relay: Relay, port: number): EndpointSource {
+  const urls = (host: string) => [
+    `turn:${inUrl(host)}:${port}?transport=tcp`,
+    `turn:${inUrl(host)}:${port}?transport=udp`,
+    ...(options.tls ? [`turns:${inUrl(host)}:${port}?transport=tcp`] : []),
+  ];
+  return {
+    stun: [],
+    turn: urls(publicHost(options)),
+    endpointsFor: (id, dialled) => ({ stun: [], turn: [{ ...relay.grant(id), urls: urls(dialled) }] }),
+    [Symbol.asyncDispose]: () => relay.close(),
+  };
+}
+
+/** Relays of others that share a secret with us (the TURN REST convention). */
+export function foreignRelays({ turnUrls, turnSecret }: ResolvedServerOptions): EndpointSource | undefined {
+  if (turnUrls.length === 0 || turnSecret === undefined) return undefined;
+  return {
+    stun: [],
+    turn: turnUrls,
+    endpointsFor: id => ({
+      stun: [],
+      turn: [{ ...issue(turnSecret, id, MAX_CREDENTIAL_S, systemClock.wall()), urls: [...turnUrls] }],
+    }),
+    async [Symbol.asyncDispose]() {},
+  };
+}

@@ -1,0 +1,77 @@
+// One side's program at work until one of its connections is a link: PunchRun brings them up, the handshake proves
+// them, punch-nomination.ts decides between several. The initiator is the TLS client, whoever's SYN came first.
+import type { Socket } from 'node:net';
+import { WayleaveError } from '../errors.js';
+import { endsOf } from '../net/sockets.js';
+import { secure } from '../pipe/handshake.js';
+import { accept, receiveHello, sendHello } from '../pipe/opening.js';
+import { nominate } from './punch-nomination.js';
+import type { Program } from './punch-plan.js';
+import type { PunchPort } from './punch-port.js';
+import { PunchRun } from './punch-run.js';
+import type { Attempt, Link } from './strategy.js';
+
+/** A connection that stays silent for so long has lost its other end: twelve round trips of 200 ms. */
+const SILENT_MS = 2500;
+/** The initiator tries a second connection beside a silent first after so long; the responder hears all at once. */
+const HEAD_START_MS = { initiator: 300, responder: 0 } as const;
+
+export interface Meeting extends Pick<Attempt, 'identity' | 'clock'> {
+  readonly role: keyof typeof HEAD_START_MS;
+  /** The attempt's id. */
+  readonly id: string;
+  readonly peerId: string;
+  readonly port: PunchPort;
+  readonly program: Program;
+  readonly peerHost: string;
+  /** For connections to come up. */
+  readonly round: AbortSignal;
+  readonly whole: AbortSignal;
+}
+
+/** Leaves nothing behind but the link. @throws the reason of `round` or of `whole`. */
+export async function meet(meeting: Meeting): Promise<Link> {
+  const { role, port, program, peerHost, clock, round, whole } = meeting;
+  const { localAddress, port: punchPort } = port;
+  await using run = new PunchRun({ program, localAddress, punchPort, peerHost, clock, random: Math.random });
+  await run.start(round);
+  return await nominate<Socket, Link>({
+    next: signal => run.next(signal),
+    handshake: async (socket, signal) => {
+      try {
+        return await (role === 'initiator' ? asClient : asServer)(socket, meeting, signal);
+      } catch (error) {
+        socket.destroy();
+        throw error;
+      }
+    },
+    discard: ({ secured }) => secured.socket.destroy(),
+    headStartMs: HEAD_START_MS[role],
+    clock,
+    round,
+    whole,
+  });
+}
+
+async function asClient(socket: Socket, meeting: Meeting, signal: AbortSignal): Promise<Link> {
+  const { identity, id, peerId: expected } = meeting;
+  const ends = endsOf(socket);
+  const secured = await secure(socket, identity, { role: 'client', expected, signal, timeoutMs: SILENT_MS });
+  return {
+    secured,
+    ...ends,
+    // the peer has agreed by its answer, so there is nothing to wait for
+    nominate: nominating =>
+      sendHello(secured, { purpose: 'open', attempt: id }, { signal: nominating, waitForAccept: false }),
+  };
+}
+
+async function asServer(socket: Socket, meeting: Meeting, signal: AbortSignal): Promise<Link> {
+  const { identity, id, peerId: expected } = meeting;
+  const ends = endsOf(socket);
+  const secured = await secure(socket, identity, { role: 'server', expected, signal, timeoutMs: SILENT_MS });
+  const hello = await receiveHello(secured, { signal, timeoutMs: SILENT_MS });
+  if (hello.purpose !== 'open' || hello.attempt !== id)
+    throw new WayleaveError('protocol-error', 'a connection of another attempt');
+  return { secured, ...ends, nominate: async () => accept(secured) };
+}
