@@ -33,7 +33,7 @@ export interface StunResponderOptions {
   readonly clock?: Clock;
 }
 
-export interface Neighbour {
+interface Neighbour {
   /** What takes the datagrams of this socket. */
   datagrams(socket: UdpSocket): (bytes: Buffer, from: RemoteInfo) => void;
   /** Takes a connection over, with what was read from it put back. */

@@ -1,7 +1,7 @@
 // What one attempt sees of signalling: only messages of that attempt, from that peer, from the other end of it.
 // Lives until disposed; what arrives for it afterwards is dropped.
 import { abortError, WayleaveError } from '../errors.js';
-import type { AttemptChannel, Heard, Recipient, SignallingChannel } from './channel.js';
+import type { AttemptChannel, Heard, NextOptions, Recipient, SignallingChannel } from './channel.js';
 import { type Handler, Listeners } from './listeners.js';
 import type { MessageType, PeerMessage, Side } from './messages.js';
 
@@ -9,7 +9,7 @@ import type { MessageType, PeerMessage, Side } from './messages.js';
 const QUEUE_LIMIT = 32;
 
 interface Waiter {
-  readonly types: readonly MessageType[];
+  fits(heard: Heard): boolean;
   settle(heard: Heard | WayleaveError): void;
 }
 
@@ -61,17 +61,18 @@ export class Attempt implements AttemptChannel {
 
   next<Type extends MessageType>(
     types: Type | readonly Type[],
-    { signal }: { signal?: AbortSignal | undefined } = {},
+    { signal, where = () => true }: NextOptions<Type> = {},
   ): Promise<Heard<Type>> {
     return new Promise((resolve, reject) => {
       const wanted: readonly MessageType[] = typeof types === 'string' ? [types] : (types as readonly Type[]);
       if (signal?.aborted) return reject(abortError(signal));
       if (this.#disposed) return reject(this.#closed());
-      const at = this.#queue.findIndex(({ body }) => wanted.includes(body.type));
+      const fits = (heard: Heard) => wanted.includes(heard.body.type) && where(heard as Heard<Type>);
+      const at = this.#queue.findIndex(fits);
       if (at >= 0) return resolve(this.#queue.splice(at, 1)[0] as Heard<Type>);
       const onAbort = () => waiter.settle(abortError(signal!));
       const waiter: Waiter = {
-        types: wanted,
+        fits,
         settle: heard => {
           this.#waiters.delete(waiter);
           signal?.removeEventListener('abort', onAbort);
@@ -104,7 +105,7 @@ export class Attempt implements AttemptChannel {
   receive(heard: Heard): void {
     this.#heardOn = heard.via;
     this.#handlers.emit(heard);
-    const waiter = [...this.#waiters].find(({ types }) => types.includes(heard.body.type));
+    const waiter = [...this.#waiters].find(({ fits }) => fits(heard));
     if (waiter) {
       waiter.settle(heard);
       return;

@@ -53,6 +53,12 @@ export interface Heard<Type extends MessageType = MessageType> {
 }
 
 /** What one attempt sees of signalling. */
+export interface NextOptions<Type extends MessageType> {
+  readonly signal?: AbortSignal | undefined;
+  /** A further condition; what does not fit is left for other calls. */
+  readonly where?: (heard: Heard<Type>) => boolean;
+}
+
 export interface AttemptChannel extends Disposable {
   readonly id: string;
   readonly peer: Recipient;
@@ -66,7 +72,7 @@ export interface AttemptChannel extends Disposable {
    */
   next<Type extends MessageType>(
     types: Type | readonly Type[],
-    options?: { signal?: AbortSignal | undefined },
+    options?: NextOptions<Type>,
   ): Promise<Heard<Type>>;
   /** Sees every message, those that still wait for `next` included. */
   onMessage(handler: (heard: Heard) => unknown): Disposable;

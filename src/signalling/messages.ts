@@ -57,8 +57,8 @@ export const MESSAGES = {
   }),
   /** Where I am relayed; you are admitted there. */
   'relay-answer': follows({ relayed: endpoint }),
-  /** What you asked for will not be done. */
-  refused: follows({ reason }),
+  /** What you asked for, by a message of that type, will not be done. */
+  refused: follows({ of: z.string().min(1).max(64), reason }),
   /** I have given up, or another way won: stop. */
   cancel: follows({}),
   /** My part is done. */

@@ -18,14 +18,15 @@ import { NodeAddress } from '../address/node-address.js';
 import { abortError, WayleaveError } from '../errors.js';
 import { familyOf } from '../net/ip-scope.js';
 import { Scope } from '../net/scope.js';
-import type { AttemptChannel, Heard } from '../signalling/channel.js';
+import type { Heard } from '../signalling/channel.js';
 import type { PeerMessage } from '../signalling/messages.js';
+import { answerTo } from './answers.js';
 import { onSameMachine, vantageOf } from './candidates.js';
 import { type Meeting, meet } from './punch-meeting.js';
 import { assessPunch, punchPairs, punchPlaces } from './punch-places.js';
 import { isSpray, outlook, type PunchPlan, type PunchSide, planPunch } from './punch-plan.js';
 import type { PunchPort } from './punch-port.js';
-import { REFUSALS, StrategyFailure } from './reasons.js';
+import { StrategyFailure } from './reasons.js';
 import type { Attempt, Link, PeerRequest, Strategy } from './strategy.js';
 
 const ROUNDS = 3;
@@ -86,7 +87,13 @@ async function initiateRound(round: number, attempt: Attempt, signal: AbortSigna
     { type: 'punch-offer', address: self.toString(), round, places, roundTripMs },
     { signal },
   );
-  const heard = await answerOf(channel, round, signal);
+  const heard = await answerTo(
+    'punch-offer',
+    channel,
+    'punch-answer',
+    signal,
+    ({ body }) => body.round === round,
+  );
   const { place, answer: side } = heard.body;
   const port = ports[place];
   const plan = port && planPunch(port.side, side, Math.random);
@@ -186,22 +193,6 @@ async function choose(
 
 /** A side as the message carries it. */
 const wire = ({ recentPorts, ...side }: PunchSide) => ({ ...side, recentPorts: [...recentPorts] });
-
-/** The answer to this round's offer; a refusal rejects. */
-async function answerOf(
-  channel: AttemptChannel,
-  round: number,
-  signal: AbortSignal,
-): Promise<Heard<'punch-answer'>> {
-  for (;;) {
-    const heard = await channel.next(['punch-answer', 'refused'], { signal });
-    const { body } = heard;
-    if (body.type === 'refused') {
-      throw new StrategyFailure(REFUSALS.find(refusal => refusal === body.reason) ?? 'peer-could-not');
-    }
-    if (body.round === round) return heard as Heard<'punch-answer'>;
-  }
-}
 
 /** A peer, too, may send us only to where it is: what its signed address says, or where the server saw it. */
 function checkAnswer(host: string, { seenFrom }: Heard, { self, peer }: Attempt): void {

@@ -15,7 +15,8 @@ import { secure } from '../pipe/handshake.js';
 import { accept, receiveHello, sendHello } from '../pipe/opening.js';
 import { openRelay, type RelayEnd } from '../turn/relay-stream.js';
 import type { TurnServer } from '../turn/turn-server.js';
-import { REFUSALS, type Reason, StrategyFailure } from './reasons.js';
+import { answerTo } from './answers.js';
+import { type Reason, StrategyFailure } from './reasons.js';
 import type { PeerRequest, Strategy } from './strategy.js';
 
 export const relay: Strategy = {
@@ -43,10 +44,7 @@ export const relay: Strategy = {
         { type: 'relay-offer', address: self.toString(), relayed: end.relayed, transport: relayedTransport },
         { signal },
       );
-      const { body } = await channel.next(['relay-answer', 'refused'], { signal });
-      if (body.type === 'refused') {
-        throw new StrategyFailure(REFUSALS.find(refusal => refusal === body.reason) ?? 'peer-could-not');
-      }
+      const { body } = await answerTo('relay-offer', channel, 'relay-answer', signal);
       await end.admit(body.relayed, { signal });
       const stream = await end.connect(body.relayed, { signal });
       const secured = await secure(stream, identity, {

@@ -1,18 +1,21 @@
-// The other half: requests of peers to act in their attempts. Whoever is not admitted, asks too often or names
-// what may not be dialled hears a reason and nothing else happens.
-
+// The other half: requests of peers to act in their attempts. One attempt may ask for one strategy after another;
+// it takes one of the peer's places for all of them. Whoever is not admitted, asks too often or names what may not be
+// dialled hears a reason and nothing else happens.
 import type { NodeAddress } from '../address/node-address.js';
 import { WayleaveError } from '../errors.js';
 import { publish } from '../events.js';
 import type { Identity } from '../identity/keys.js';
 import type { NodeId } from '../identity/node-id.js';
 import type { Clock } from '../net/clock.js';
-import type { Delivery, SignallingChannel } from '../signalling/channel.js';
+import type { AttemptChannel, Delivery, Heard, SignallingChannel } from '../signalling/channel.js';
 import type { TurnServer } from '../turn/turn-server.js';
 import type { DialLimiter } from './dial-limits.js';
-import { REFUSALS, reasonOf, StrategyFailure } from './reasons.js';
+import { REFUSALS, type Reason, reasonOf, StrategyFailure } from './reasons.js';
 import type { Link, PeerRequest, Strategy, StrategyName } from './strategy.js';
 import type { WarmPunchPorts } from './warm-punch-ports.js';
+
+/** An attempt that has asked for nothing for so long, with nothing under way, is over: its initiator has gone. */
+const IDLE_MS = 15_000;
 
 export interface Responder {
   readonly strategies: readonly Strategy[];
@@ -29,53 +32,100 @@ export interface Responder {
   readonly signal: AbortSignal;
 }
 
-/** Answers one request. Never rejects. */
+const CANCELLED = new WayleaveError('aborted', 'the peer cancelled its attempt');
+const SETTLED = new WayleaveError('aborted', 'the attempt has its connection');
+const IDLE = new WayleaveError('aborted', 'the peer asked for nothing more');
+
+/** Takes part in one attempt, from its first request to its end. Never rejects. */
 export async function respond(responder: Responder, delivery: Delivery): Promise<void> {
-  const { strategies, clock, limiter, signal } = responder;
-  const { from: peer, attempt, body } = delivery;
-  const strategy = strategies.find(({ opener }) => opener === body.type);
-  if (!strategy?.respond) return;
-  publish('request-received', { attempt, peer, type: body.type });
+  const { clock, limiter, signal, strategies } = responder;
+  const { from: peer, body } = delivery;
+  const strategyFor = (type: string) => strategies.find(({ opener, respond: act }) => opener === type && act);
+  if (!strategyFor(body.type)) return;
+  using view = delivery.accept(); // before anything is waited for: a cancel may be right behind
   using place = limiter.admit(peer);
-  try {
-    if (!place) throw new StrategyFailure('rate-limited');
-    if (!(await responder.admit(peer))) throw new StrategyFailure('peer-refused');
-    using view = delivery.accept();
-    const given = new AbortController();
-    using budget = clock.deadline(strategy.budgetMs, [signal, given.signal]);
-    view.onMessage(({ body: { type } }) => {
-      if (type === 'cancel') given.abort(CANCELLED);
-    });
-    const { identity, handshakeTimeoutMs, punchPorts } = responder;
-    const request: PeerRequest = {
-      attempt,
-      self: responder.self(),
-      identity,
-      clock,
-      handshakeTimeoutMs,
-      punchPorts,
-      serverRoundTripMs: delivery.via.roundTripMs ?? 0,
-      turnServers: () => responder.turnServers(delivery.via),
-      channel: view,
-      delivery,
-      body,
-    };
-    const link = await strategy.respond(request, budget.signal);
-    try {
-      await link.nominate(budget.signal);
-    } catch (error) {
-      link.secured.socket.destroy();
-      throw error;
-    }
-    publish('request-ended', { attempt, peer, type: body.type, outcome: 'won', reason: 'connected' });
-    responder.onOpen(link, strategy.name);
-  } catch (error) {
-    const reason = reasonOf(error);
-    publish('request-ended', { attempt, peer, type: body.type, outcome: 'failed', reason });
-    if (error === CANCELLED || signal.aborted) return;
-    const told = REFUSALS.find(refusal => refusal === reason) ?? 'peer-could-not';
-    await delivery.answer({ type: 'refused', reason: told }, { signal }).catch(() => {});
+  const reason = await whyNot(responder, peer, place !== undefined);
+  if (reason !== undefined) {
+    publish('request-ended', { attempt: delivery.attempt, peer, type: body.type, outcome: 'failed', reason });
+    await view.send({ type: 'refused', of: body.type, reason }, { signal }).catch(() => {});
+    return;
   }
+  const over = new AbortController();
+  using life = clock.deadline(2 ** 30, [signal, over.signal]);
+  const begun = new Set<Strategy>();
+  const running = new Set<Promise<void>>();
+  const begin = (request: Pick<Heard, 'body' | 'seenFrom' | 'via'>) => {
+    const strategy = strategyFor(request.body.type);
+    if (!strategy || begun.has(strategy)) return; // its own further messages it reads itself
+    begun.add(strategy);
+    const one = play(responder, strategy, { ...delivery, ...request }, view, life.signal).then(link => {
+      running.delete(one);
+      if (link) over.abort(SETTLED);
+      else if (running.size === 0) void idle();
+    });
+    running.add(one);
+  };
+  const idle = async () => {
+    const before = begun.size;
+    await clock.sleep(IDLE_MS, life.signal).catch(() => {});
+    if (begun.size === before && running.size === 0) over.abort(IDLE);
+  };
+  view.onMessage(heard => {
+    if (heard.body.type === 'cancel') over.abort(CANCELLED);
+    else begin(heard);
+  });
+  begin(delivery);
+  await new Promise<void>(resolve => life.signal.addEventListener('abort', () => resolve(), { once: true }));
+  await Promise.all(running);
 }
 
-const CANCELLED = new WayleaveError('aborted', 'the peer cancelled its attempt');
+async function whyNot(responder: Responder, peer: NodeId, hasPlace: boolean): Promise<Reason | undefined> {
+  if (!hasPlace) return 'rate-limited';
+  return (await responder.admit(peer)) ? undefined : 'peer-refused';
+}
+
+/** Plays our half of one strategy; true when it brought up the connection. Never rejects. */
+async function play(
+  responder: Responder,
+  strategy: Strategy,
+  delivery: Delivery,
+  channel: AttemptChannel,
+  life: AbortSignal,
+): Promise<boolean> {
+  const { clock, identity, handshakeTimeoutMs, punchPorts } = responder;
+  const { from: peer, attempt, body } = delivery;
+  const ended = (outcome: string, reason: Reason) =>
+    publish('request-ended', { attempt, peer, type: body.type, outcome, reason });
+  publish('request-received', { attempt, peer, type: body.type });
+  using budget = clock.deadline(strategy.budgetMs, life);
+  const request: PeerRequest = {
+    attempt,
+    self: responder.self(),
+    identity,
+    clock,
+    handshakeTimeoutMs,
+    punchPorts,
+    serverRoundTripMs: delivery.via.roundTripMs ?? 0,
+    turnServers: () => responder.turnServers(delivery.via),
+    channel,
+    delivery,
+    body,
+  };
+  let link: Link | undefined;
+  try {
+    link = await strategy.respond!(request, budget.signal);
+    if (life.aborted) throw new StrategyFailure('aborted');
+    await link.nominate(budget.signal);
+  } catch (error) {
+    link?.secured.socket.destroy();
+    const reason = reasonOf(error);
+    ended('failed', reason);
+    const told = REFUSALS.find(refusal => refusal === reason) ?? 'peer-could-not';
+    if (!life.aborted)
+      await channel.send({ type: 'refused', of: body.type, reason: told }, { signal: life }).catch(() => {});
+    return false;
+  }
+  ended('won', 'connected');
+  responder.onOpen(link, strategy.name);
+  return true;
+}

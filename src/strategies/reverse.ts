@@ -7,10 +7,10 @@
 
 import { dialOnStrangersWord } from '../address/dial-policy.js';
 import { NodeAddress } from '../address/node-address.js';
-import type { AttemptChannel } from '../signalling/channel.js';
+import { refusalOf } from './answers.js';
 import { candidates, onSameMachine, vantageOf, whyNoCandidate } from './candidates.js';
 import { dialAny } from './direct.js';
-import { REFUSALS, type Reason, StrategyFailure } from './reasons.js';
+import { type Reason, StrategyFailure } from './reasons.js';
 import type { PeerRequest, Strategy } from './strategy.js';
 
 /** The same obstacles, seen from the side on which they stand. */
@@ -48,7 +48,7 @@ export const reverse: Strategy = {
     const channel = attempt.channel();
     using dialBack = inbound.expect(attempt.id, peer.id);
     await channel.send({ type: 'reverse-request', address: self.toString(), endpoints }, { signal });
-    return await Promise.race([dialBack.link(signal), refusal(channel, signal)]);
+    return await Promise.race([dialBack.link(signal), refusalOf('reverse-request', channel, signal)]);
   },
 
   async respond(request, signal) {
@@ -73,9 +73,3 @@ export const reverse: Strategy = {
     );
   },
 };
-
-/** Rejects when the peer says that it will not or could not come. */
-async function refusal(channel: AttemptChannel, signal: AbortSignal): Promise<never> {
-  const { body } = await channel.next('refused', { signal });
-  throw new StrategyFailure(REFUSALS.find(refusal => refusal === body.reason) ?? 'peer-could-not');
-}

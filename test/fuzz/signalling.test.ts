@@ -40,7 +40,7 @@ const FRAMES = [
 
 const PAYLOADS = [
   { type: 'reverse-request', address: 'wl1x', endpoints: [{ host: '192.0.2.1', port: 1 }] },
-  { type: 'refused', reason: 'no' },
+  { type: 'refused', of: 'punch-offer', reason: 'no' },
   { type: 'cancel' },
 ].map(body =>
   JSON.stringify({ v: 1, id: 'A'.repeat(22), sentAt: 1, key: KEY, attempt: 'a', side: 'initiator', body }),

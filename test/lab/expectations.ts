@@ -18,6 +18,7 @@ export const LANDED: ReadonlySet<Ability> = new Set<Ability>([
   'direct',
   'reverse',
   'punch',
+  'relay',
   'birthday',
   'port-mapping',
   'held-mapping',

@@ -62,11 +62,15 @@ describeCoturn('turnutils_uclient and our relay', () => {
     ['RFC 6062 over TCP', () => uclient(port, '-t', '-T', '-y')],
     ['RFC 6062 over TLS', () => uclient(tlsPort, '-t', '-T', '-S', '-y')],
     ['UDP, with extra requests', () => uclient(port, '-y', '-s', '-G')],
-  ] as const)('%s: every message comes back', async (_, start) => {
-    const { sent, received } = totals(await start());
-    expect(sent).toBeGreaterThanOrEqual(MESSAGES);
-    expect(received).toBe(sent);
-  });
+  ] as const)(
+    '%s: every message comes back',
+    async (_, start) => {
+      const { sent, received } = totals(await start());
+      expect(sent).toBeGreaterThanOrEqual(MESSAGES);
+      expect(received).toBe(sent);
+    },
+    60_000,
+  );
 
   // It draws channel numbers from 0x4000 to 0x7FFF (RFC 5766); RFC 8656 ends at 0x4FFF. So three draws of four
   // must be refused, and the fourth must serve: on average every fourth run gets through.
@@ -79,5 +83,5 @@ describeCoturn('turnutils_uclient and our relay', () => {
       else relayed++;
     }
     expect([refused > 0, relayed > 0]).toEqual([true, true]);
-  });
+  }, 120_000);
 });

@@ -5,7 +5,11 @@ import type { Heard, SignallingChannel } from '../../../src/signalling/channel.j
 import type { PeerMessage } from '../../../src/signalling/messages.js';
 
 const via = {} as SignallingChannel;
-const refused = (reason: string): Heard => ({ body: { type: 'refused', reason }, seenFrom: undefined, via });
+const refused = (reason: string): Heard => ({
+  body: { type: 'refused', of: 'punch-offer', reason },
+  seenFrom: undefined,
+  via,
+});
 const heard = (body: PeerMessage): Heard => ({ body, seenFrom: undefined, via });
 
 function attempt() {

@@ -66,7 +66,11 @@ const BODIES: { readonly [Type in MessageType]: fc.Arbitrary<PeerMessage<Type>> 
     transport: fc.constantFrom('tcp', 'udp'),
   }),
   'relay-answer': fc.record({ type: fc.constant('relay-answer'), relayed: endpoint }),
-  refused: fc.record({ type: fc.constant('refused'), reason: fc.string({ minLength: 1, maxLength: 200 }) }),
+  refused: fc.record({
+    type: fc.constant('refused'),
+    of: fc.constant('punch-offer'),
+    reason: fc.string({ minLength: 1, maxLength: 200 }),
+  }),
   cancel: fc.constant({ type: 'cancel' }),
   done: fc.constant({ type: 'done' }),
 };
@@ -115,7 +119,7 @@ describe('a sealed message', () => {
 
   it('is refused over 16 KiB, at the sender, and passes just below', () => {
     const of = (characters: number) =>
-      ({ type: 'refused', reason: 'x'.repeat(characters) }) satisfies PeerMessage;
+      ({ type: 'refused', of: 'punch-offer', reason: 'x'.repeat(characters) }) satisfies PeerMessage;
     const from = new Envelopes(alice, clock());
     const around = from.seal(toBob, message(of(0))).length;
     expect(from.seal(toBob, message(of(MAX_BOX_BYTES - around)))).toHaveLength(MAX_BOX_BYTES);

@@ -35,7 +35,7 @@ describe('two nodes and one server', () => {
     bob.signalling.onRequest(async request => {
       expect(request).toMatchObject({ from: alice.identity.id, seenFrom: '127.0.0.1', body: REQUEST });
       using mine = request.accept();
-      await mine.send({ type: 'refused', reason: 'not before you say please' });
+      await mine.send({ type: 'refused', of: 'punch-offer', reason: 'not before you say please' });
       await mine.next('cancel');
       await mine.send({ type: 'done' });
     });
@@ -50,7 +50,9 @@ describe('two nodes and one server', () => {
   it('a request can be answered without taking part', async () => {
     const [alice, bob] = [member(scope, [url]), member(scope, [url])];
     await bob.signalling.ready();
-    bob.signalling.onRequest(request => request.answer({ type: 'refused', reason: 'stranger' }));
+    bob.signalling.onRequest(request =>
+      request.answer({ type: 'refused', of: 'punch-offer', reason: 'stranger' }),
+    );
     using attempt = alice.signalling.attempt('a1', bob.recipient);
     await attempt.send(REQUEST);
     expect((await attempt.next('refused')).body.reason).toBe('stranger');
@@ -60,7 +62,7 @@ describe('two nodes and one server', () => {
     const self = member(scope, [url]);
     self.signalling.onRequest(async request => {
       using mine = request.accept();
-      await mine.send({ type: 'refused', reason: 'by myself' });
+      await mine.send({ type: 'refused', of: 'punch-offer', reason: 'by myself' });
     });
     using attempt = self.signalling.attempt('a1', self.recipient);
     await attempt.send(REQUEST);
@@ -78,7 +80,9 @@ describe('two nodes and one server', () => {
     const alice = member(scope, [url], strangeClock({ wallOffsetMs: minutes * 60_000 }));
     const bob = member(scope, [url]);
     await bob.signalling.ready();
-    bob.signalling.onRequest(request => request.answer({ type: 'refused', reason: 'heard' }));
+    bob.signalling.onRequest(request =>
+      request.answer({ type: 'refused', of: 'punch-offer', reason: 'heard' }),
+    );
     using attempt = alice.signalling.attempt('a1', bob.recipient);
     await attempt.send(REQUEST);
     expect((await attempt.next('refused')).body.reason).toBe('heard');
@@ -176,7 +180,9 @@ describe('several servers', () => {
     const theirs = await startServer();
     const [alice, bob] = [member(scope, [url]), member(scope, [theirs])];
     await bob.signalling.ready();
-    bob.signalling.onRequest(request => request.answer({ type: 'refused', reason: 'but heard' }));
+    bob.signalling.onRequest(request =>
+      request.answer({ type: 'refused', of: 'punch-offer', reason: 'but heard' }),
+    );
     using attempt = alice.signalling.attempt('a1', bob.recipient, { servers: [theirs] });
     await attempt.send(REQUEST);
     expect((await attempt.next('refused')).via.url).toBe(`${theirs}/`);
