@@ -70,7 +70,7 @@ export async function exchangeDatagrams<T>(
   }
 }
 
-/** A send on a socket that is not connected yet, or already closed, throws; where it matters another one follows. */
+/** A send on a socket that is not connected yet throws (the next one makes up for it), and so on a closed one. */
 function trySend(socket: Awaited<ReturnType<typeof bindUdp>>, request: Uint8Array): void {
   try {
     socket.send(request);
