@@ -7,6 +7,7 @@ import { ProfileWatch } from './nat/profile-watch.js';
 import { systemClock } from './net/clock.js';
 import { Scope } from './net/scope.js';
 import type { PortMappingOptions } from './options.js';
+import { warmUp } from './pipe/warm-up.js';
 import type { SignallingChannel } from './signalling/channel.js';
 import { isOnThisMachine } from './signalling/server-url.js';
 import type { Signalling } from './signalling/signalling.js';
@@ -52,6 +53,7 @@ export class Surroundings implements AsyncDisposable {
         this.own.learn(address, { tcp, udp, ...seen });
       },
     });
+    if (options.servers.length > 0) void warmUp(options.identity, this.#scope.signal);
     this.punchPorts = this.#scope.use(
       new WarmPunchPorts(() => ({ stun: this.#servers().map(({ endpoint }) => endpoint), clock })),
     );

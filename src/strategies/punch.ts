@@ -30,8 +30,6 @@ import { StrategyFailure } from './reasons.js';
 import type { Attempt, Link, PeerRequest, Strategy } from './strategy.js';
 
 const ROUNDS = 3;
-/** How long the responder waits for the initiator to begin another round. */
-const NEXT_ROUND_MS = 2500;
 
 export const punch: Strategy = {
   name: 'punch',
@@ -53,7 +51,7 @@ export const punch: Strategy = {
 
   async respond(received, signal) {
     const request = received as PeerRequest<'punch-offer'>;
-    const { channel, clock } = request;
+    const { channel } = request;
     for (let offer = request.body; ; ) {
       const next = channel.next('punch-offer', { signal }).then(({ body }) => body);
       next.catch(() => {}); // nobody may come to wait for it
@@ -63,8 +61,7 @@ export const punch: Strategy = {
       } catch (error) {
         if (signal.aborted || !isOutOfTime(error)) throw error;
       }
-      using patience = clock.deadline(NEXT_ROUND_MS, signal, () => new StrategyFailure('hole-not-made'));
-      offer = await withinSignal(next, patience.signal);
+      offer = await next; // or the initiator's cancel, which aborts the signal, or the end of the budget
     }
   },
 };
@@ -127,7 +124,10 @@ async function respondToRound(
   const { round } = offer;
   const halfWayMs = (offer.roundTripMs + request.serverRoundTripMs) / 2;
   const startInMs = plan.early ? 0 : halfWayMs;
-  using over = clock.deadline(plan.roundMs + halfWayMs, signal);
+  // A few dials stay out until the initiator begins another round: its answer may have been held up by loss. A
+  // thousand do not.
+  const patient = !isSpray(plan.initiator) && !isSpray(plan.responder);
+  using over = clock.deadline(patient ? PATIENT_MS : plan.roundMs + halfWayMs, signal);
   const superseded = new AbortController();
   using whole = clock.deadline(2 ** 30, [signal, superseded.signal]);
   void next.then(() => superseded.abort(SUPERSEDED)).catch(() => {});
@@ -156,6 +156,8 @@ async function respondToRound(
   }
 }
 
+/** More than the strategy's budget. */
+const PATIENT_MS = 60_000;
 const SUPERSEDED = new WayleaveError('aborted', 'another round has begun');
 const isOutOfTime = (error: unknown) => error instanceof WayleaveError && error.code === 'timeout';
 
@@ -205,13 +207,4 @@ function checkAnswer(host: string, { seenFrom }: Heard, { self, peer }: Attempt)
   const verdict = dialOnStrangersWord({ host, port: 1 }, vantageOf(self), who);
   if ('refused' in verdict)
     throw new WayleaveError('dial-refused', `${host} will not be dialled: ${verdict.refused}`);
-}
-
-/** The promise, or the signal's abort error if that comes first. */
-function withinSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(abortError(signal));
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
