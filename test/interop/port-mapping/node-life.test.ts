@@ -28,7 +28,7 @@ describeGateway('the ways in of a node', () => {
     await using world = await GatewayWorld.create('everything');
     const { home, server, outside } = world;
     await startServer(server);
-    const node = await startEcho(home.host, server, ['--port', '9000']);
+    const node = await startEcho(home.host, server, ['--host', '0.0.0.0', '--port', '9000']);
     const moved = `${home.lan.prefix4}.77`;
     await home.host.output('ip', ['addr', 'del', `${home.host.address}/24`, 'dev', 'eth0']);
     await home.host.output('ip', ['addr', 'add', `${moved}/24`, 'dev', 'eth0']);
@@ -41,7 +41,7 @@ describeGateway('the ways in of a node', () => {
   test.concurrent('are proved when the server comes later than the gateway’s port', async () => {
     await using world = await GatewayWorld.create('everything');
     const { home, server } = world;
-    const options = JSON.stringify({ servers: [serverUrl(server, home.host)], port: 9000 });
+    const options = JSON.stringify({ servers: [serverUrl(server, home.host)], host: '0.0.0.0', port: 9000 });
     const node = await home.host.spawn('node', [builtProgram('node-process'), options]);
     const first = await node.event<{ mapping: unknown }>('published', { timeoutMs: 20_000 });
     expect(first.mapping).toEqual({ by: 'pcp', proved: false });
