@@ -5,6 +5,7 @@ import { abortError, DecodeError, WayleaveError } from '../errors.js';
 import { type Clock, systemClock } from '../net/clock.js';
 import type { Endpoint } from '../net/endpoint.js';
 import type { Family } from '../net/ip-scope.js';
+import { authorizeBy } from '../stun/credentials.js';
 import type { Frame } from '../stun/framing.js';
 import { decodeMessage } from '../stun/message.js';
 import { type Allocated, Allocation, type RelayedTransport } from './allocation.js';
@@ -66,11 +67,12 @@ export class TurnClient implements AsyncDisposable {
     });
     this.#lost = { promise, resolve };
     const credentials = { username: server.username, password: server.credential };
+    const authorization = server.challenge && authorizeBy(server.challenge, credentials);
     const { family, lifetimeS } = options;
     const reliable = server.transport !== 'udp';
     const wishes = { relayed: this.relayedTransport, reliable, family, lifetimeS };
     this.#allocation = new Allocation(
-      { server: server.endpoint, credentials, ...wishes },
+      { server: server.endpoint, credentials, authorization, ...wishes },
       {
         onData: (from, data) => this.onData(from, data),
         onConnectionAttempt: (connectionId, from) => this.onConnectionAttempt(connectionId, from),
