@@ -30,6 +30,8 @@ import { StrategyFailure } from './reasons.js';
 import type { Attempt, Link, PeerRequest, Strategy } from './strategy.js';
 
 const ROUNDS = 3;
+/** An answer takes two round trips through the server; then twice as long, and so on. */
+const ASK_AGAIN_MS = 600;
 
 export const punch: Strategy = {
   name: 'punch',
@@ -53,7 +55,8 @@ export const punch: Strategy = {
     const request = received as PeerRequest<'punch-offer'>;
     const { channel } = request;
     for (let offer = request.body; ; ) {
-      const next = channel.next('punch-offer', { signal }).then(({ body }) => body);
+      const later = (heard: Heard<'punch-offer'>) => heard.body.round > offer.round;
+      const next = channel.next('punch-offer', { signal, where: later }).then(({ body }) => body);
       next.catch(() => {}); // nobody may come to wait for it
       try {
         const link = await respondToRound(offer, request, next, signal);
@@ -68,7 +71,6 @@ export const punch: Strategy = {
 
 async function initiateRound(round: number, attempt: Attempt, signal: AbortSignal): Promise<Link> {
   const { id, identity, self, peer, punchPorts, clock, serverRoundTripMs: roundTripMs } = attempt;
-  const channel = attempt.channel();
   await using scope = new Scope();
   const pairs = punchPairs(self, peer);
   const taking = pairs.map(async ({ own }) => scope.use(await punchPorts.take(own, signal)));
@@ -80,16 +82,10 @@ async function initiateRound(round: number, attempt: Attempt, signal: AbortSigna
   if (pairs.some(({ plan }) => plan === 'birthday'))
     for (const { localAddress } of ports) scope.use(await punchPorts.turns.take(localAddress, signal));
   const places = ports.map(({ side }) => wire(side));
-  await channel.send(
+  const heard = await askAgain(
     { type: 'punch-offer', address: self.toString(), round, places, roundTripMs },
-    { signal },
-  );
-  const heard = await answerTo(
-    'punch-offer',
-    channel,
-    'punch-answer',
+    attempt,
     signal,
-    ({ body }) => body.round === round,
   );
   const { place, answer: side } = heard.body;
   const port = ports[place];
@@ -109,6 +105,36 @@ async function initiateRound(round: number, attempt: Attempt, signal: AbortSigna
     round: time.signal,
     whole: signal,
   });
+}
+
+/**
+ * Sends the offer and waits for its answer; asks again when it stays out. What comes behind a lost segment is also what
+ * shows TCP soonest that it is lost (RFC 8985), on all four ways between the two nodes and their server.
+ */
+async function askAgain(
+  offer: PeerMessage<'punch-offer'>,
+  attempt: Attempt,
+  signal: AbortSignal,
+): Promise<Heard<'punch-answer'>> {
+  const { clock } = attempt;
+  const channel = attempt.channel();
+  const answered = new AbortController();
+  using waiting = clock.deadline(2 ** 30, [signal, answered.signal]);
+  const fits = ({ body }: Heard<'punch-answer'>) => body.round === offer.round;
+  const answer = answerTo('punch-offer', channel, 'punch-answer', waiting.signal, fits);
+  const again = async () => {
+    for (let waitMs = ASK_AGAIN_MS; ; waitMs *= 2) {
+      await clock.sleep(waitMs, waiting.signal);
+      channel.send(offer, { signal }).catch(() => {}); // the first one's failure counts
+    }
+  };
+  again().catch(() => {});
+  try {
+    return await Promise.race([answer, channel.send(offer, { signal }).then(() => answer)]);
+  } finally {
+    answered.abort();
+    await answer.catch(() => {});
+  }
 }
 
 /** Undefined: the initiator has begun another round meanwhile. */
@@ -143,11 +169,16 @@ async function respondToRound(
   };
   try {
     // its acknowledgement comes a round trip later, and what counts is when it left
-    const sending = channel.send(
-      { type: 'punch-answer', round, place, answer: wire(port.side), startInMs },
-      { signal },
-    );
-    sending.catch(error => superseded.abort(error));
+    const answer = { type: 'punch-answer', round, place, answer: wire(port.side), startInMs } as const;
+    channel.send(answer, { signal }).catch(error => superseded.abort(error));
+    const asked = (heard: Heard<'punch-offer'>) => heard.body.round === round;
+    const again = async () => {
+      for (;;) {
+        await channel.next('punch-offer', { signal: whole.signal, where: asked });
+        await channel.send(answer, { signal: whole.signal });
+      }
+    };
+    again().catch(() => {}); // it ends with the round
     await clock.sleep(startInMs, whole.signal);
     return await meet({ ...meeting, round: over.signal, whole: whole.signal });
   } catch (error) {

@@ -16,11 +16,11 @@ const SILENT_MS = 2500;
 /** Things that come one after another to whoever waits. */
 class Inbox<T> {
   readonly #items: T[] = [];
-  #wake: (() => void) | undefined;
+  readonly #waiting = new Set<() => void>();
 
   push(item: T): void {
     this.#items.push(item);
-    this.#wake?.();
+    for (const wake of [...this.#waiting]) wake();
   }
 
   async take(signal: AbortSignal, wanted: (item: T) => boolean = () => true): Promise<T> {
@@ -28,13 +28,18 @@ class Inbox<T> {
       const at = this.#items.findIndex(wanted);
       if (at >= 0) return this.#items.splice(at, 1)[0]!;
       await new Promise<void>((resolve, reject) => {
-        const onAbort = () => reject(abortError(signal));
-        if (signal.aborted) return onAbort();
-        signal.addEventListener('abort', onAbort, { once: true });
-        this.#wake = () => {
+        const onAbort = () => {
+          this.#waiting.delete(wake);
+          reject(abortError(signal));
+        };
+        const wake = () => {
+          this.#waiting.delete(wake);
           signal.removeEventListener('abort', onAbort);
           resolve();
         };
+        if (signal.aborted) return onAbort();
+        signal.addEventListener('abort', onAbort, { once: true });
+        this.#waiting.add(wake);
       });
     }
   }
