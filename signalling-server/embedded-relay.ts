@@ -33,7 +33,10 @@ export function relayEndpoints(options: ResolvedServerOptions, relay: Relay, por
   return {
     stun: [],
     turn: urls(publicHost(options)),
-    endpointsFor: (id, dialled) => ({ stun: [], turn: [{ ...relay.grant(id), urls: urls(dialled) }] }),
+    endpointsFor: (id, dialled, host) => ({
+      stun: [],
+      turn: [{ ...relay.grant(id, { host }), urls: urls(dialled) }],
+    }),
     [Symbol.asyncDispose]: () => relay.close(),
   };
 }

@@ -8,10 +8,15 @@ export interface EndpointSource extends AsyncDisposable {
   /** What to announce when the server starts, like `stun:host:port`. */
   readonly stun: readonly string[];
   readonly turn: readonly string[];
-  /** What to tell one node. `host`: the name or address by which it reached us, without port. */
+  /**
+   * What to tell one node.
+   * @param host the name or address by which it reached us, without port
+   * @param from the IP address that it came from
+   */
   endpointsFor(
     id: NodeId,
     host: string,
+    from: string,
   ): { readonly stun: readonly string[]; readonly turn: readonly TurnGrant[] };
 }
 
@@ -32,7 +37,7 @@ export function greet(
   sources: readonly EndpointSource[],
   limits: Greeting['limits'],
 ): Greeting & { type: 'welcome' } {
-  const all = sources.map(source => source.endpointsFor(id, host));
+  const all = sources.map(source => source.endpointsFor(id, host, seenAs.host));
   // No node reads a longer list
   const stun = all.flatMap(endpoints => endpoints.stun).slice(0, 16);
   const turn = all.flatMap(endpoints => endpoints.turn).slice(0, 16);

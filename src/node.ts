@@ -53,11 +53,13 @@ const CAPABILITIES = ['reverse', 'punch'] as const;
 const READY_MS = 10_000;
 
 /**
- * Starts a node: its identity, its listening port, its address; signalling connects in the background.
+ * Starts a node: its identity, its listening port, its address; signalling connects in the background. With
+ * `WAYLEAVE_PORT_MAPPING=off` in the environment no gateway is asked unless `portMapping` says so.
  * @throws WayleaveError `bad-option`, `bad-key-file`, `listen-failed`.
  */
 export async function createNode(options: NodeOptions = {}): Promise<Node> {
-  const resolved = resolveOptions(nodeOptionsSchema, options);
+  const silent = process.env.WAYLEAVE_PORT_MAPPING === 'off' && options.portMapping === undefined;
+  const resolved = resolveOptions(nodeOptionsSchema, silent ? { ...options, portMapping: false } : options);
   const { keyFile, identity } = resolved;
   const self = identity ?? (keyFile === undefined ? createIdentity() : await loadIdentity(keyFile));
   return Node.start(self, resolved);

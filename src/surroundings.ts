@@ -13,7 +13,7 @@ import { isOnThisMachine } from './signalling/server-url.js';
 import type { Signalling } from './signalling/signalling.js';
 import { stunServers } from './signalling/stun-servers.js';
 import { WarmPunchPorts } from './strategies/warm-punch-ports.js';
-import { WaysIn } from './ways-in.js';
+import type { WaysIn } from './ways-in.js';
 
 type Options = Omit<OwnAddressOptions, 'clock' | 'onNetworkChange'> & {
   readonly signalling: Signalling;
@@ -28,7 +28,9 @@ export class Surroundings implements AsyncDisposable {
   readonly #scope = new Scope();
   readonly #signalling: Signalling;
   readonly #profile: ProfileWatch;
-  readonly #waysIn: WaysIn | undefined;
+  #waysIn: WaysIn | undefined;
+  /** Settles when the ways in are being looked for, or need not be. */
+  #looking: Promise<void> = Promise.resolve();
   /** By the URL of the signalling server that named them. */
   readonly #stun = new Map<string, StunServer[]>();
   /** Settles when what is being found out is known. */
@@ -59,23 +61,8 @@ export class Surroundings implements AsyncDisposable {
     );
     // Where all the servers are on this machine, so is everybody who will come: no gateway has a part in it.
     const alone = options.servers.length > 0 && options.servers.every(isOnThisMachine);
-    const serversKnown = new Promise<void>(resolve => {
-      this.#serversKnown = resolve;
-      if (options.servers.length === 0) resolve();
-    });
     if (portMapping && options.port !== null && !alone) {
-      this.#waysIn = this.#scope.use(
-        new WaysIn({
-          own: this.own,
-          clock,
-          port: options.port,
-          options: portMapping,
-          receive,
-          servers: () => this.#servers().map(({ endpoint }) => endpoint),
-          serversKnown,
-        }),
-      );
-      this.#waysIn.update();
+      this.#looking = this.#lookForWaysIn(options.port, options.servers.length > 0, portMapping, receive);
     }
     signalling.onGreeting((greeting, channel) => {
       this.#survey = Promise.all([this.#survey, this.#greeted(greeting, channel)]);
@@ -85,11 +72,38 @@ export class Surroundings implements AsyncDisposable {
   /** Settles when everything that is being found out at this moment is known, or given up. Never rejects. */
   async known(): Promise<void> {
     await this.#survey;
+    await this.#looking;
     await this.#waysIn?.known();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#scope.close();
+  }
+
+  async #lookForWaysIn(
+    port: number,
+    hasServers: boolean,
+    portMapping: PortMappingOptions,
+    receive: Options['receive'],
+  ): Promise<void> {
+    const serversKnown = new Promise<void>(resolve => {
+      this.#serversKnown = resolve;
+      if (!hasServers || this.#stun.size > 0) resolve();
+    });
+    const { WaysIn } = await import('./ways-in.js'); // a large room, which half of all nodes never enter
+    if (this.#scope.closed) return;
+    this.#waysIn = this.#scope.use(
+      new WaysIn({
+        own: this.own,
+        clock: systemClock,
+        port,
+        options: portMapping,
+        receive,
+        servers: () => this.#servers().map(({ endpoint }) => endpoint),
+        serversKnown,
+      }),
+    );
+    this.#waysIn.update();
   }
 
   #servers(): StunServer[] {

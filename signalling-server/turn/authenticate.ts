@@ -5,7 +5,7 @@ import type { Integrity } from '../../src/stun/encode.js';
 import type { StunErrorNumber } from '../../src/stun/error-codes.js';
 import { verifyIntegrity } from '../../src/stun/integrity.js';
 import type { StunMessage } from '../../src/stun/message.js';
-import { PASSWORD_ALGORITHMS, type PasswordAlgorithm } from '../../src/stun/password-algorithms.js';
+import { OFFERED_ALGORITHMS as OFFERED, PASSWORD_ALGORITHMS } from '../../src/stun/password-algorithms.js';
 import { MAX_AMPLIFICATION } from '../stun-answers.js';
 import type { Caller, RelayCore } from './core.js';
 import { readUser } from './credentials.js';
@@ -17,12 +17,6 @@ export type Authentication =
       readonly attributes: readonly Attribute[];
       readonly integrity?: Integrity;
     };
-
-const none = Buffer.alloc(0);
-const OFFERED: readonly PasswordAlgorithm[] = [
-  { algorithm: PASSWORD_ALGORITHMS['SHA-256'], parameters: none },
-  { algorithm: PASSWORD_ALGORITHMS.MD5, parameters: none },
-];
 
 /** Header, ERROR-CODE without words, and the frame of REALM: what a challenge has besides realm and nonce. */
 const CHALLENGE_BYTES = 20 + 8 + 4;

@@ -4,8 +4,11 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { featuresOf, nonceWith } from '../../src/stun/credentials.js';
 
-/** How long a nonce is good for; then 438 brings the next one. */
-const NONCE_MS = 600_000;
+/**
+ * How long a nonce is good for; then 438 brings the next one. The longest that RFC 8656 section 5 recommends, for a
+ * nonce also comes with the credentials of `grant`, which live for as long.
+ */
+const NONCE_MS = 3_600_000;
 const TIME_BYTES = 4;
 const MAC_BYTES = 8;
 

@@ -55,6 +55,8 @@ export interface RelayOptions {
 /** What a client needs to use the relay. */
 interface RelayGrant extends RelayAccount {
   readonly urls: readonly string[];
+  /** The challenge that the relay would answer the client's first request with: spares it that round trip. */
+  readonly challenge?: { readonly realm: string; readonly nonce: string };
 }
 
 export interface Relay extends AsyncDisposable {
@@ -62,10 +64,12 @@ export interface Relay extends AsyncDisposable {
   readonly urls: readonly string[];
   readonly counters: Readonly<RelayCounters>;
   /**
-   * Credentials for a client. @param ttlS 1 to 3,600 seconds, default 3,600: no allocation begins later.
+   * Credentials for a client.
+   * @param options.ttlS 1 to 3,600 seconds, default 3,600: no allocation begins later.
+   * @param options.host the IP address that the client will come from; with it, the challenge is answered in advance.
    * @throws WayleaveError `bad-option`
    */
-  grant(id: string, ttlS?: number): RelayGrant;
+  grant(id: string, options?: { readonly ttlS?: number; readonly host?: string }): RelayGrant;
   /** For a UDP socket that is shared: what takes its datagrams, Binding requests or not. */
   datagrams(socket: UdpSocket): (bytes: Buffer, from: RemoteInfo) => void;
   /** Takes over a connection that is shared. What was read from it must have been put back (`unshift`). */
@@ -111,7 +115,13 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   return {
     urls,
     counters: core.counters,
-    grant: (id, ttlS = MAX_CREDENTIAL_S) => ({ urls, ...issue(secret, id, ttlS, clock.wall()) }),
+    grant: (id, { ttlS = MAX_CREDENTIAL_S, host } = {}) => ({
+      urls,
+      ...issue(secret, id, ttlS, clock.wall()),
+      ...(host !== undefined && {
+        challenge: { realm: core.realm, nonce: core.nonces.issue(host, true, clock.now()) },
+      }),
+    }),
     datagrams,
     connection,
     close: () => scope.close(),

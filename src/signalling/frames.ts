@@ -51,6 +51,8 @@ const turnGrant = z.object({
   credential: z.string().min(1).max(512),
   /** Wall clock, milliseconds since 1970; absent: the credentials do not expire. */
   expiresAt: z.number().nonnegative().optional(),
+  /** What the relay would challenge the first request with (RFC 8489 section 9.2); it offers SHA-256 and MD5. */
+  challenge: z.object({ realm: z.string().min(1).max(127), nonce: z.string().min(1).max(127) }).optional(),
 });
 
 /** From the server to a client. */

@@ -49,13 +49,17 @@ export const MESSAGES = {
     answer: punchPlace,
     startInMs: z.number().min(0).max(60_000),
   }),
-  /** Let us meet at a relay: where I am relayed, and what my allocation carries (RFC 6062: `tcp`). */
+  /** Let us meet at a relay: I am about to be at one of these servers, and best you were at the same. */
   'relay-offer': opens({
     address: z.string().min(1).max(4096),
-    relayed: endpoint,
-    transport: z.enum(['tcp', 'udp']),
+    servers: z.array(endpoint).min(1).max(8),
   }),
-  /** Where I am relayed; you are admitted there. */
+  /**
+   * Where I am relayed, and what my allocation carries (RFC 6062: `tcp`). Whoever is relayed at the same address is
+   * admitted there, or soon will be; who is not waits until this comes a second time.
+   */
+  'relay-address': follows({ relayed: endpoint, transport: z.enum(['tcp', 'udp']) }),
+  /** Where I am relayed, and come to you from. */
   'relay-answer': follows({ relayed: endpoint }),
   /** What you asked for, by a message of that type, will not be done. */
   refused: follows({ of: z.string().min(1).max(64), reason }),

@@ -60,7 +60,7 @@ export async function connectBy(
     return turn;
   };
 
-  const run = async (strategy: Strategy, within: AbortSignal): Promise<Connected> => {
+  const run = async (strategy: Strategy, within: AbortSignal, turn: Promise<void>): Promise<Connected> => {
     const began = clock.now();
     const elapsed = () => Math.round((clock.now() - began) * 10) / 10;
     publish('strategy-started', { attempt: attempt.id, strategy: strategy.name });
@@ -68,6 +68,9 @@ export async function connectBy(
     let link: Link | undefined;
     try {
       link = await strategy.initiate(attempt, budget.signal);
+      await turn;
+      if (link.secured.socket.destroyed)
+        throw new WayleaveError('connection-lost', 'it was lost before its turn came');
       await nominate(link, budget.signal);
     } catch (error) {
       link?.secured.socket.destroy();
@@ -90,6 +93,7 @@ export async function connectBy(
       clock,
       signal,
       headStartMs: ({ headStartMs }) => headStartMs,
+      leadMs: ({ leadMs }) => leadMs ?? 0,
       isFinal: error => error instanceof WayleaveError && error.code === 'refused', // it would say so again
       start: run,
       discard: ({ link }) => link.secured.socket.destroy(),

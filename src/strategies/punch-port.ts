@@ -6,8 +6,7 @@ import type { Clock } from '../net/clock.js';
 import { type Endpoint, sameEndpoint } from '../net/endpoint.js';
 import { familyOf } from '../net/ip-scope.js';
 import { Scope } from '../net/scope.js';
-import { mappedAddress, successOf } from '../stun/client.js';
-import { StreamStunClient } from '../stun/stream-client.js';
+import type { StreamStunClient } from '../stun/stream-client.js';
 import { foresight, type PunchSide } from './punch-plan.js';
 
 /** Mappings taken one after another behind a NAT that gives ports in sequence: enough to see the step and gaps. */
@@ -69,8 +68,9 @@ export class PunchPort implements AsyncDisposable {
       const learn = async (i: number, { signal: within }: { signal: AbortSignal }) => {
         if (i > 0) await clock.sleep(i * SAMPLE_SPACING_MS, within);
         const options = { server, localAddress, signal: within, clock };
+        const { StreamStunClient } = await import('../stun/stream-client.js');
         const client = scope.use(await StreamStunClient.open(options));
-        const mapped = mappedAddress(successOf(await client.request({}, { signal: within })));
+        const mapped = await mappingOf(client, within);
         if (!mapped) throw new WayleaveError('no-answer', `${server.host} does not say what it sees`);
         return { client, mapped };
       };
@@ -93,13 +93,19 @@ export class PunchPort implements AsyncDisposable {
   /** Keeps the mapping in use. False: it is gone, or is another one now. */
   async refresh(signal: AbortSignal): Promise<boolean> {
     if (!this.#holding) return true;
-    const mapped = mappedAddress(successOf(await this.#holding.request({}, { signal })));
+    const mapped = await mappingOf(this.#holding, signal);
     return mapped !== undefined && sameEndpoint(mapped, this.side.mapped);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#scope.close();
   }
+}
+
+/** What the server sees of this connection. The codec is loaded by those who punch, not by everybody. */
+async function mappingOf(client: StreamStunClient, signal: AbortSignal): Promise<Endpoint | undefined> {
+  const { mappedAddress, successOf } = await import('../stun/client.js');
+  return mappedAddress(successOf(await client.request({}, { signal })));
 }
 
 /** Results in order: all of them, or those there are a moment after the second. Rejects if there is none. */

@@ -28,6 +28,9 @@ export const REASONS = {
   'relay-available': 'Both nodes reach a relay, which carries what it cannot read.',
   'no-relay': 'The other node has no relay: its signalling server offers none.',
   'self-no-relay': 'This node has no relay: no signalling server that it is registered with offers one.',
+  'relay-certificate':
+    'The relay’s certificate is not trusted here: it is expired, for another name, or of an authority unknown to ' +
+    'Node.js (NODE_EXTRA_CA_CERTS names further ones).',
   'not-listening': 'The other node takes no inbound connections.',
   'self-not-listening': 'This node takes no inbound connections, so it cannot be called back.',
   'behind-nat': 'The other node is behind a NAT, and no port of that NAT leads to it.',
@@ -84,13 +87,25 @@ export class StrategyFailure extends WayleaveError {
   }
 }
 
-const BY_ERRNO = new Map<string | undefined, Reason>([
+const BY_CODE = new Map<string | undefined, Reason>([
   ['ECONNREFUSED', 'connection-refused'],
   ['ECONNRESET', 'connection-refused'],
   ['ETIMEDOUT', 'no-answer'],
   ['EHOSTUNREACH', 'unreachable'],
   ['ENETUNREACH', 'unreachable'],
   ['EADDRNOTAVAIL', 'unreachable'],
+  // of TLS with a relay: nodes know each other by their keys, and check no certificate's issuer
+  ...(
+    [
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+      'SELF_SIGNED_CERT_IN_CHAIN',
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+      'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+      'CERT_HAS_EXPIRED',
+      'CERT_NOT_YET_VALID',
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+    ] as const
+  ).map(code => [code, 'relay-certificate'] as const),
 ]);
 
 /** The reason behind a rejection. */
@@ -99,7 +114,7 @@ export function reasonOf(error: unknown): Reason {
   if (!(error instanceof WayleaveError)) return 'failed';
   switch (error.code) {
     case 'dial-failed':
-      return BY_ERRNO.get((error.cause as NodeJS.ErrnoException | undefined)?.code) ?? 'dial-failed';
+      return BY_CODE.get((error.cause as NodeJS.ErrnoException | undefined)?.code) ?? 'dial-failed';
     case 'refused':
       return 'peer-refused';
     case 'timeout':

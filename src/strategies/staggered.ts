@@ -6,8 +6,13 @@ import type { Clock } from '../net/clock.js';
 export interface Race<T, R> {
   /** How long an entrant runs alone before the next starts, milliseconds; its failure ends the wait at once. */
   headStartMs(entrant: T): number;
-  /** Must settle soon after its signal aborts, leaving nothing behind. */
-  start(entrant: T, signal: AbortSignal): Promise<R>;
+  /** How long before the end of that head start this one may begin, milliseconds: at most in its second half. */
+  leadMs?(entrant: T): number;
+  /**
+   * Must settle soon after its signal aborts, leaving nothing behind.
+   * @param turn never rejects; an entrant that began early wins nothing before it resolves.
+   */
+  start(entrant: T, signal: AbortSignal, turn: Promise<void>): Promise<R>;
   /** Whether this failure of one entrant ends the race for all. */
   isFinal?(error: unknown): boolean;
   /** Releases a result that came too late. */
@@ -33,9 +38,9 @@ export async function staggered<T, R>(entrants: readonly T[], race: Race<T, R>):
   const failures: unknown[] = [];
   const running: Promise<void>[] = [];
 
-  const run = async (entrant: T, index: number) => {
+  const run = async (entrant: T, index: number, turn: Promise<void>) => {
     try {
-      const result = await race.start(entrant, controller.signal);
+      const result = await race.start(entrant, controller.signal, turn);
       if (winner || signal?.aborted) return race.discard(result);
       winner = { result };
       controller.abort(OVERTAKEN);
@@ -46,12 +51,18 @@ export async function staggered<T, R>(entrants: readonly T[], race: Race<T, R>):
   };
 
   try {
+    let turn: Promise<void> = Promise.resolve();
     for (const [index, entrant] of entrants.entries()) {
       if (controller.signal.aborted) break;
-      const current = run(entrant, index);
+      const current = run(entrant, index, turn);
       running.push(current);
-      if (index === entrants.length - 1) break;
-      await headStart(current, race.headStartMs(entrant), clock, controller.signal);
+      const next = entrants[index + 1];
+      if (next === undefined) break;
+      await turn;
+      const headStartMs = race.headStartMs(entrant);
+      const leadMs = Math.min(race.leadMs?.(next) ?? 0, headStartMs / 2);
+      await headStart(current, headStartMs - leadMs, clock, controller.signal);
+      turn = headStart(current, leadMs, clock, controller.signal);
     }
     await Promise.all(running);
   } finally {

@@ -78,6 +78,11 @@ export interface Strategy {
   readonly budgetMs: number;
   /** How long it runs before the next strategy may start beside it, milliseconds. */
   readonly headStartMs: number;
+  /**
+   * How long before its turn it may begin, milliseconds, so as to be ready when its turn comes; default: not at all.
+   * What it brings up is not used before. At most the second half of the head start that the one before it has.
+   */
+  readonly leadMs?: number;
   /** Pure; `impossible` means it is not tried. */
   assess(self: NodeAddress, peer: NodeAddress): Assessment;
   initiate(attempt: Attempt, signal: AbortSignal): Promise<Link>;

@@ -2,6 +2,7 @@
 // As with STUN, a relay is at a global address or at the signalling server's own host; other names are passed over.
 import { canonicalIp, ipScope } from '../net/ip-scope.js';
 import type { SignallingChannel } from '../signalling/channel.js';
+import { OFFERED_ALGORITHMS } from '../stun/password-algorithms.js';
 import { parseTurnUrl, resolveTurnServer, type TurnServer } from '../turn/turn-server.js';
 
 const MAX_SERVERS = 8;
@@ -10,9 +11,12 @@ const MAX_SERVERS = 8;
 export async function turnServers(channels: Iterable<SignallingChannel>): Promise<TurnServer[]> {
   const grants = [...channels].flatMap(({ url, greeting }) => {
     const own = bare(new URL(url).hostname);
-    return (greeting?.turn ?? []).flatMap(({ urls, username, credential }) =>
-      urls.filter(turn => mayBeUsed(turn, own)).map(turn => ({ turn, username, credential })),
-    );
+    return (greeting?.turn ?? []).flatMap(({ urls, username, credential, challenge: told }) => {
+      const challenge = told && { ...told, offered: OFFERED_ALGORITHMS };
+      return urls
+        .filter(turn => mayBeUsed(turn, own))
+        .map(turn => ({ turn, username, credential, challenge }));
+    });
   });
   const found = await Promise.all(
     grants

@@ -91,8 +91,23 @@ export function authorize(
   const nonce = challenge.get('NONCE');
   if ((code !== 401 && code !== 438) || realm === undefined || nonce === undefined) return undefined;
 
+  return authorizeBy({ realm, nonce, offered: challenge.get('PASSWORD-ALGORITHMS') }, credentials);
+}
+
+/** What a server asks to be answered with: from a challenge, or told beforehand by another way. */
+export interface Challenge {
+  readonly realm: string;
+  readonly nonce: string;
+  /** PASSWORD-ALGORITHMS; needed where the nonce announces them. */
+  readonly offered?: readonly PasswordAlgorithm[] | undefined;
+}
+
+/** The answer to realm and nonce; undefined when the password algorithms that the nonce announces are missing or strange. */
+export function authorizeBy(
+  { realm, nonce, offered }: Challenge,
+  credentials: Credentials,
+): Authorization | undefined {
   const features = featuresOf(nonce);
-  const offered = challenge.get('PASSWORD-ALGORITHMS');
   if (features.passwordAlgorithms && !offered) return undefined;
   const chosen = features.passwordAlgorithms ? offered?.find(known) : undefined;
   if (features.passwordAlgorithms && !chosen) return undefined;

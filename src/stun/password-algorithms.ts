@@ -12,6 +12,12 @@ export interface PasswordAlgorithm {
   readonly parameters: Buffer;
 }
 
+/** What our own server offers, and may be taken for granted of it. */
+export const OFFERED_ALGORITHMS: readonly PasswordAlgorithm[] = [
+  { algorithm: PASSWORD_ALGORITHMS['SHA-256'], parameters: Buffer.alloc(0) },
+  { algorithm: PASSWORD_ALGORITHMS.MD5, parameters: Buffer.alloc(0) },
+];
+
 export const passwordAlgorithms: Codec<readonly PasswordAlgorithm[]> = {
   read(bytes, start, end, name) {
     const list: PasswordAlgorithm[] = [];

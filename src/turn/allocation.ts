@@ -25,6 +25,8 @@ const REFRESH_AHEAD_MS = 60_000;
 export interface AllocationOptions {
   readonly server: Endpoint;
   readonly credentials: Credentials;
+  /** The answer to a challenge that is known beforehand. */
+  readonly authorization?: Authorization | undefined;
   readonly relayed: RelayedTransport;
   /** The transport to the server is TCP or TLS. */
   readonly reliable: boolean;

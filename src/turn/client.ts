@@ -5,6 +5,7 @@ import { abortError, DecodeError, WayleaveError } from '../errors.js';
 import { type Clock, systemClock } from '../net/clock.js';
 import type { Endpoint } from '../net/endpoint.js';
 import type { Family } from '../net/ip-scope.js';
+import { authorizeBy } from '../stun/credentials.js';
 import type { Frame } from '../stun/framing.js';
 import { decodeMessage } from '../stun/message.js';
 import { type Allocated, Allocation, type RelayedTransport } from './allocation.js';
@@ -12,6 +13,7 @@ import { bindConnection } from './data-connection.js';
 import { Driver } from './driver.js';
 import type { Settle } from './peer-leases.js';
 import { openLink, type ServerLink } from './server-link.js';
+import { SpareConnection } from './spare-connection.js';
 import { TurnError } from './turn-error.js';
 import type { TurnServer } from './turn-server.js';
 
@@ -43,6 +45,7 @@ export class TurnClient implements AsyncDisposable {
   readonly #driver: Driver;
   readonly #lost: { promise: Promise<WayleaveError>; resolve: (error: WayleaveError) => void };
   #link: ServerLink | undefined;
+  #spare: SpareConnection | undefined;
   #allocated: Allocated | undefined;
   #closing: Promise<void> | undefined;
 
@@ -64,11 +67,12 @@ export class TurnClient implements AsyncDisposable {
     });
     this.#lost = { promise, resolve };
     const credentials = { username: server.username, password: server.credential };
+    const authorization = server.challenge && authorizeBy(server.challenge, credentials);
     const { family, lifetimeS } = options;
     const reliable = server.transport !== 'udp';
     const wishes = { relayed: this.relayedTransport, reliable, family, lifetimeS };
     this.#allocation = new Allocation(
-      { server: server.endpoint, credentials, ...wishes },
+      { server: server.endpoint, credentials, authorization, ...wishes },
       {
         onData: (from, data) => this.onData(from, data),
         onConnectionAttempt: (connectionId, from) => this.onConnectionAttempt(connectionId, from),
@@ -137,9 +141,15 @@ export class TurnClient implements AsyncDisposable {
   }
 
   /** The byte stream of a connection that was announced by `onConnectionAttempt`. @throws WayleaveError */
-  accept(connectionId: number, { signal }: Cancellable = {}): Promise<Socket> {
+  async accept(connectionId: number, { signal }: Cancellable = {}): Promise<Socket> {
     const { authorization } = this.#allocation;
-    return bindConnection(this.server, { connectionId, authorization, clock: this.#clock, signal });
+    const opened = await this.#spare?.take(signal);
+    return bindConnection(this.server, { connectionId, authorization, opened, clock: this.#clock, signal });
+  }
+
+  /** Opens the way for the next `connect` or `accept` beforehand, which spares it a round trip (two with TLS). */
+  openSpare(): void {
+    if (this.relayedTransport === 'tcp' && !this.#closing) this.#spare ??= new SpareConnection(this.server);
   }
 
   /** Gives the allocation back and closes the way to the server. Idempotent, never rejects. */
@@ -163,6 +173,7 @@ export class TurnClient implements AsyncDisposable {
     const closed = new WayleaveError('closed', 'the allocation was closed by its owner');
     this.#allocation.fail(closed, this.#clock.now());
     this.#driver[Symbol.dispose]();
+    this.#spare?.[Symbol.dispose]();
     this.#link?.close();
     this.#lost.resolve(closed);
   }

@@ -15,6 +15,8 @@ export interface BindOptions {
   readonly connectionId: number;
   /** The control connection's: spares this one the challenge where the server allows it. */
   readonly authorization: Authorization | undefined;
+  /** A connection to the server on which nothing was said yet. Default: one is opened. */
+  readonly opened?: Socket | undefined;
   readonly clock?: Clock;
   readonly signal?: AbortSignal | undefined;
 }
@@ -25,7 +27,7 @@ export interface BindOptions {
  */
 export async function bindConnection(server: TurnServer, options: BindOptions): Promise<Socket> {
   const { connectionId, authorization, clock = systemClock, signal } = options;
-  const socket = await openStream(server, signal);
+  const socket = options.opened ?? (await openStream(server, signal));
   const credentials = { username: server.username, password: server.credential };
   const requests = new Requests({ server: server.endpoint, credentials, reliable: true, authorization });
   const stream = new FramedStream(socket, {

@@ -14,7 +14,7 @@ import type { TurnServer } from './turn-server.js';
 
 /** How long one way to a server (TCP, say) is given before the next one to it (TLS) is tried beside it. */
 const HEAD_START_MS = 250;
-/** Connections that came before `accept` was called; more than one is a stranger's doing. */
+/** Connections that `accept` did not ask for (yet): more than one is a stranger's doing, and the oldest gives way. */
 const MAX_EARLY = 4;
 
 export interface RelayOptions {
@@ -104,8 +104,8 @@ export class RelayEnd implements AsyncDisposable {
   constructor(client: TurnClient) {
     this.#client = client;
     client.onConnectionAttempt = (connectionId, from) => {
-      if (this.#early.length >= MAX_EARLY) return;
       this.#early.push({ connectionId, from });
+      if (this.#early.length > MAX_EARLY) this.#early.shift();
       this.#wake();
     };
   }
@@ -135,13 +135,18 @@ export class RelayEnd implements AsyncDisposable {
     return this.#client.permit([peer.host], options);
   }
 
-  /** The initiator's half: a stream to the other end, which has admitted us. @throws WayleaveError */
-  async connect(peer: Endpoint, options: Cancellable = {}): Promise<Duplex> {
-    if (this.relayedTransport === 'udp') return this.#datagrams(peer, 'initiator', options);
-    return this.#own(await this.#client.connect(peer, options));
+  /** Says that a stream will be wanted soon: what can be opened for it beforehand is. */
+  expectStream(): void {
+    this.#client.openSpare();
   }
 
-  /** The responder's half: the stream of the other end, once it connects. `admit` it before. @throws WayleaveError */
+  /** One half: a stream to the other end, which has admitted us. The caller's, until `own`. @throws WayleaveError */
+  async connect(peer: Endpoint, options: Cancellable = {}): Promise<Duplex> {
+    if (this.relayedTransport === 'udp') return this.#datagrams(peer, 'initiator', options);
+    return this.#client.connect(peer, options);
+  }
+
+  /** The other half: the stream of the other end, once it connects. `admit` it before. @throws WayleaveError */
   async accept(peer: Endpoint, { signal }: Cancellable = {}): Promise<Duplex> {
     if (this.relayedTransport === 'udp') return this.#datagrams(peer, 'responder', { signal });
     const ended = new AbortController();
@@ -152,9 +157,10 @@ export class RelayEnd implements AsyncDisposable {
     try {
       for (;;) {
         if (ended.signal.aborted) throw ended.signal.reason;
-        const at = this.#early.findIndex(({ from }) => from.host === peer.host);
+        // By the port: behind a 1:1 NAT of its own a relay may come from another address than it announces.
+        const at = this.#early.findIndex(({ from }) => from.port === peer.port);
         const [found] = at < 0 ? [] : this.#early.splice(at, 1);
-        if (found) return this.#own(await this.#client.accept(found.connectionId, { signal }));
+        if (found) return await this.#client.accept(found.connectionId, { signal });
         await new Promise<void>(resolve => {
           this.#wake = resolve;
           ended.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -176,18 +182,18 @@ export class RelayEnd implements AsyncDisposable {
 
   async #datagrams(peer: Endpoint, role: DatagramRole, options: Cancellable): Promise<Duplex> {
     await this.#client.bindChannel(peer, options);
-    return this.#own(await openDatagramStream(this.#client, peer, role));
+    return await openDatagramStream(this.#client, peer, role);
   }
 
-  // From here on the stream owns the allocation, and shares its fate.
-  #own(stream: Duplex): Duplex {
+  /** From here on the stream owns the allocation, and shares its fate. */
+  own(stream: Duplex): void {
     this.#streaming = true;
     void this.lost.then(error => {
       if (stream.destroyed) return;
       const where = formatEndpoint(this.server.endpoint);
       stream.destroy(new WayleaveError('connection-lost', `the relay ${where} is lost: ${error.message}`));
     });
-    stream.once('close', () => void this.#client.close());
-    return stream;
+    if (stream.destroyed) void this.#client.close();
+    else stream.once('close', () => void this.#client.close());
   }
 }

@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises';
 import { WayleaveError } from '../errors.js';
 import { type Endpoint, toEndpoint } from '../net/endpoint.js';
 import { canonicalIp } from '../net/ip-scope.js';
+import type { Challenge } from '../stun/credentials.js';
 
 /** How a client talks to a TURN server. What the server relays is another matter. */
 export type ServerTransport = 'udp' | 'tcp' | 'tls';
@@ -15,10 +16,12 @@ export interface TurnServer {
   /** The password; with the REST convention an HMAC that a `grant` brought. */
   readonly credential: string;
   readonly tls?: TurnTls | undefined;
+  /** The server's challenge, if it is known beforehand; a stale one costs nothing more than none. */
+  readonly challenge?: Challenge | undefined;
 }
 
 /** TLS only keeps onlookers and middleboxes out: pipes prove and encrypt by themselves, whatever the relay. */
-export interface TurnTls {
+interface TurnTls {
   /** The name that the certificate must carry. Default: the host of the URL, also when it is an IP address. */
   readonly servername?: string | undefined;
   /** Certificates to trust, PEM. Default: those of Node.js. */
@@ -70,12 +73,19 @@ export function formatTurnUrl({ host, port, transport }: TurnUrl): string {
  */
 export async function resolveTurnServer(
   url: string,
-  account: { readonly username: string; readonly credential: string; readonly tls?: TurnTls | undefined },
+  account: Pick<TurnServer, 'username' | 'credential' | 'tls' | 'challenge'>,
 ): Promise<TurnServer[]> {
   const { host, port, transport } = parseTurnUrl(url);
   const tls: TurnTls | undefined = transport === 'tls' ? { servername: host, ...account.tls } : undefined;
-  const { username, credential } = account;
-  const server = (endpoint: Endpoint): TurnServer => ({ endpoint, transport, username, credential, tls });
+  const { username, credential, challenge } = account;
+  const server = (endpoint: Endpoint): TurnServer => ({
+    endpoint,
+    transport,
+    username,
+    credential,
+    tls,
+    challenge,
+  });
   const literal = toEndpoint(host, port);
   if (literal) return [server(literal)];
   try {

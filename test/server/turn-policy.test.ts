@@ -159,7 +159,9 @@ describe('credentials', () => {
     expect(await enter(username, credential)).toBe('success');
     expect(urls).toEqual(relay.urls);
     expect(expiresAt - Date.now()).toBeLessThanOrEqual(3_600_000);
-    expect(() => relay.grant('node-1', 3_601)).toThrow(expect.objectContaining({ code: 'bad-option' }));
+    expect(() => relay.grant('node-1', { ttlS: 3_601 })).toThrow(
+      expect.objectContaining({ code: 'bad-option' }),
+    );
     const foreign = `${inAnHour()}:node-2`;
     expect(await enter(foreign, passwordOf(foreign))).toBe('success');
   });

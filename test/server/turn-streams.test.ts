@@ -13,6 +13,7 @@ import { openRelay } from '../../src/turn/relay-stream.js';
 import { ServerRest } from '../../src/turn/server-rest.js';
 import { FakeClock } from '../fake-clock.js';
 import { TLS_CERTIFICATE, TLS_KEY } from '../interop/turn/certificate.js';
+import { streamBetween } from '../relayed-pair.js';
 import { codeOf, portOf, RawClient, serverOf, startRelay, TCP } from './turn-raw.js';
 
 /** 1 GiB by hand: `WAYLEAVE_BULK_BYTES=1073741824`. */
@@ -27,9 +28,7 @@ async function joined(
 ): Promise<[Duplex, Duplex]> {
   const initiator = await openRelay([await serverOf(relay, transport, 'initiator', TLS_CERTIFICATE)]);
   const responder = await openRelay([await serverOf(other, transport, 'responder', TLS_CERTIFICATE)]);
-  await responder.admit(initiator.relayed);
-  const accepted = responder.accept(initiator.relayed);
-  return Promise.all([initiator.connect(responder.relayed), accepted]);
+  return streamBetween(initiator, responder);
 }
 
 /** All that comes until the end. Not by iteration: that would destroy the stream, the way back included. */
@@ -183,9 +182,7 @@ describe('a stream over datagrams, for servers that relay no connections', () =>
     const at = (user: string) => serverOf(relay, transport, user, TLS_CERTIFICATE);
     const initiator = await openRelay([await at('initiator')], { relayed: 'udp' });
     const responder = await openRelay([await at('responder')], { relayed: 'udp' });
-    await responder.admit(initiator.relayed);
-    const accepted = responder.accept(initiator.relayed);
-    const [left, right]: Duplex[] = await Promise.all([initiator.connect(responder.relayed), accepted]);
+    const [left, right] = await streamBetween(initiator, responder);
     const [there, back] = [randomBytes(1_000_000), randomBytes(300_000)];
     const ends = Promise.all([closing(left!), closing(right!)]);
     left!.end(there);

@@ -17,6 +17,8 @@ import { connectDirect, startEcho, terminate, waysOf } from './whole-product.js'
 const describeGateway = await requirement('lab', 'miniupnpd');
 vi.setConfig({ testTimeout: 90_000 });
 
+/** IPv4 alone: over IPv6 the gateway opens a pinhole, and whoever connects prefers that. */
+const IPV4 = '0.0.0.0';
 const RULES = ['list', 'chain', 'inet', 'lab', 'prerouting_miniupnpd'];
 
 /** From `createNode` to the proved mapping in the address, the server 40 ms away: to be read, not asserted. */
@@ -34,7 +36,7 @@ describeGateway('a node behind a gateway', () => {
       const { protocol: by } = GATEWAY_MODES[mode];
       const external = { host: home.external, port: 9000 };
 
-      const options = JSON.stringify({ servers: [serverUrl(server, home.host)], port: 9000 });
+      const options = JSON.stringify({ servers: [serverUrl(server, home.host)], host: IPV4, port: 9000 });
       const timed = await home.host.spawn('node', [builtProgram('node-process'), options]);
       const { ms: createdMs } = await timed.event<{ ms: number }>('created');
       const first = await timed.event<{ ms: number }>('published', { timeoutMs: 20_000 });
@@ -45,7 +47,7 @@ describeGateway('a node behind a gateway', () => {
       await timed.exited;
       expect(await home.gateway.output('nft', RULES)).not.toContain('dnat');
 
-      const node = await startEcho(home.host, server, ['--port', '9000']);
+      const node = await startEcho(home.host, server, ['--host', IPV4, '--port', '9000']);
       expect(waysOf(node)).toContainEqual(
         expect.objectContaining({ external, mapping: { by, proved: true } }),
       );
@@ -65,7 +67,9 @@ describeGateway('a node behind a gateway', () => {
     await using world = await GatewayWorld.create('everything');
     const { home, server, outside } = world;
     await startServer(server);
-    const nodes = await Promise.all(home.hosts.map(host => startEcho(host, server, ['--port', '9000'])));
+    const nodes = await Promise.all(
+      home.hosts.map(host => startEcho(host, server, ['--host', IPV4, '--port', '9000'])),
+    );
     for (const node of nodes)
       expect(await connectDirect(outside, node)).toMatchObject({ strategy: 'direct' });
     const ports = nodes.map(node => waysOf(node).find(({ mapping }) => mapping)?.external?.port);
@@ -76,7 +80,12 @@ describeGateway('a node behind a gateway', () => {
     await using world = await GatewayWorld.create('PCP only');
     const { home, server } = world;
     await startServer(server);
-    const options = { servers: [serverUrl(server, home.host)], port: 9000, portMapping: { leaseSeconds: 4 } };
+    const options = {
+      servers: [serverUrl(server, home.host)],
+      host: IPV4,
+      port: 9000,
+      portMapping: { leaseSeconds: 4 },
+    };
     const node = await home.host.spawn('node', [builtProgram('node-process'), JSON.stringify(options)]);
     await node.event('published', { timeoutMs: 20_000 });
     node.kill('SIGKILL');
@@ -89,7 +98,7 @@ describeGateway('a node behind a gateway', () => {
     await using world = await GatewayWorld.create('everything');
     const { home, server, outside } = world;
     await startServer(server);
-    const node = await startEcho(home.host, server);
+    const node = await startEcho(home.host, server, ['--host', IPV4]);
     expect(await connectDirect(outside, node)).toMatchObject({ strategy: 'direct' });
     await world.stopGateway('SIGKILL');
     await world.forget();

@@ -2,11 +2,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import type { Duplex } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openTurn } from '../../../src/turn/client.js';
 import { openRelay } from '../../../src/turn/relay-stream.js';
 import type { ServerTransport, TurnServer } from '../../../src/turn/turn-server.js';
+import { streamBetween } from '../../relayed-pair.js';
 import { requirement } from '../../requirements.js';
 import { TLS_CERTIFICATE } from './certificate.js';
 import { type Coturn, restCredentials, startCoturn } from './coturn.js';
@@ -55,9 +55,7 @@ describeCoturn('our client and coturn', () => {
     async transport => {
       const initiator = await openRelay([server(transport, 'initiator')]);
       const responder = await openRelay([server(transport, 'responder')]);
-      await responder.admit(initiator.relayed);
-      const accepted = responder.accept(initiator.relayed);
-      const [left, right]: Duplex[] = await Promise.all([initiator.connect(responder.relayed), accepted]);
+      const [left, right] = await streamBetween(initiator, responder);
       const [sent, received] = [createHash('sha256'), createHash('sha256')];
       let missing = BULK_BYTES;
       const whole = new Promise<void>(resolve => {
@@ -119,9 +117,7 @@ describeCoturn('our client and coturn', () => {
     });
     const initiator = await openRelay([at('initiator')]);
     const responder = await openRelay([at('responder')]);
-    await responder.admit(initiator.relayed);
-    const accepted = responder.accept(initiator.relayed);
-    const streams: Duplex[] = await Promise.all([initiator.connect(responder.relayed), accepted]);
+    const streams = await streamBetween(initiator, responder);
     const closed = streams.map(
       stream => new Promise<void>(resolve => stream.on('error', () => {}).once('close', () => resolve())),
     );

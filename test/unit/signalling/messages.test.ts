@@ -62,6 +62,10 @@ const BODIES: { readonly [Type in MessageType]: fc.Arbitrary<PeerMessage<Type>> 
   'relay-offer': fc.record({
     type: fc.constant('relay-offer'),
     address: fc.string({ minLength: 1, maxLength: 4096 }),
+    servers: fc.array(endpoint, { minLength: 1, maxLength: 8 }),
+  }),
+  'relay-address': fc.record({
+    type: fc.constant('relay-address'),
     relayed: endpoint,
     transport: fc.constantFrom('tcp', 'udp'),
   }),

@@ -63,6 +63,58 @@ describe('a staggered race', () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('lets one begin before its turn, in the second half of the head start', async () => {
+    for (const [leadMs, startsAt] of [
+      [30, 70],
+      [80, 50],
+    ] as const) {
+      clock = new FakeClock();
+      log = [];
+      const result = staggered(['a', 'b'], {
+        headStartMs: () => 100,
+        leadMs: runner => (runner === 'b' ? leadMs : 0),
+        async start(name, signal, turn) {
+          log.push(`${at()} ${name} starts`);
+          if (name === 'a') await clock.sleep(1000, signal);
+          await clock.sleep(5);
+          log.push(`${at()} ${name} is ready`);
+          await turn;
+          return name;
+        },
+        discard: () => {},
+        clock,
+      });
+      await clock.advance(200);
+      expect(await result).toBe('b');
+      expect(log).toEqual(['0 a starts', `${startsAt} b starts`, `${startsAt + 5} b is ready`]);
+      expect(clock.now()).toBe(200);
+      expect(clock.pending).toBe(0);
+    }
+  });
+
+  it('the turn of one that began early comes at once when the one before it fails', async () => {
+    const turns: string[] = [];
+    const result = staggered(['a', 'b'], {
+      headStartMs: () => 100,
+      leadMs: () => 50,
+      async start(name, _signal, turn) {
+        if (name === 'a') {
+          await clock.sleep(60);
+          throw new Error('a failed');
+        }
+        await turn;
+        turns.push(at());
+        return name;
+      },
+      discard: () => {},
+      clock,
+    });
+    await clock.advance(100);
+    expect(await result).toBe('b');
+    expect(turns).toEqual(['60']);
+    expect(clock.pending).toBe(0);
+  });
+
   it('starts nobody else when the first arrives within its head start', async () => {
     const result = race([
       { name: 'a', afterMs: 99 },
