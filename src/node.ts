@@ -10,6 +10,7 @@ import { createIdentity, type Identity, loadIdentity } from './identity/keys.js'
 import type { NodeId } from './identity/node-id.js';
 import { systemClock } from './net/clock.js';
 import { Scope } from './net/scope.js';
+import type { NodeEvents, PipeHandler } from './node-events.js';
 import {
   type ConnectOptions,
   connectOptionsSchema,
@@ -32,20 +33,6 @@ import { respond } from './strategies/responder.js';
 import type { Attempt, Link, StrategyName } from './strategies/strategy.js';
 import { turnServers } from './strategies/turn-servers.js';
 import { Surroundings } from './surroundings.js';
-
-/** What a node tells while it lives. An `error` that nobody listens for is not thrown. */
-export interface NodeEvents {
-  /** A pipe was opened, by either side. */
-  pipe: [pipe: Pipe];
-  /** The node's address changed: the network did, something was learned, or half its lifetime was over. */
-  address: [address: NodeAddress];
-  /** A strategy of one of this node's connects has ended. */
-  attempt: [outcome: AttemptOutcome, attempt: { id: string; peer: NodeId }];
-  /** Something failed that no caller waits for: a message handler that threw, a server that was lost. */
-  error: [error: unknown];
-}
-
-export type PipeHandler = (pipe: Pipe) => unknown;
 
 /** What this version can do for others, beyond answering direct connections. */
 const CAPABILITIES = ['reverse', 'punch'] as const;
