@@ -65,12 +65,13 @@ export function assessPunch(self: NodeAddress, peer: NodeAddress): Assessment {
 }
 
 function assessPair(own: InterfaceAddress, other: InterfaceAddress): Assessment {
-  if (own.external?.host === other.external?.host && own.tcp.hairpinning !== true) {
-    return { verdict: 'impossible', reason: 'no-hairpinning', roundTrips: 0 };
-  }
   const hope = outlook(own.tcp, other.tcp);
   if ('impossible' in hope) return { verdict: 'impossible', reason: hope.impossible, roundTrips: 0 };
   const { reason, roundTrips } = EXPECTED[hope.plan];
+  // A node behind a NAT of its own inside the common one cannot tell whether that one hairpins: its own NAT keeps
+  // out the packets by which it would see it.
+  if (own.external?.host === other.external?.host && own.tcp.hairpinning !== true)
+    return { verdict: 'possible', reason: 'common-nat', roundTrips };
   const measured = own.tcp.kind !== 'unknown' && other.tcp.kind !== 'unknown';
   return measured
     ? { verdict: 'likely', reason, roundTrips }

@@ -16,6 +16,7 @@
 import { dialOnStrangersWord } from '../address/dial-policy.js';
 import { NodeAddress } from '../address/node-address.js';
 import { abortError, WayleaveError } from '../errors.js';
+import type { Clock, Deadline } from '../net/clock.js';
 import { familyOf } from '../net/ip-scope.js';
 import { Scope } from '../net/scope.js';
 import type { Heard } from '../signalling/channel.js';
@@ -30,6 +31,8 @@ import { StrategyFailure } from './reasons.js';
 import type { Attempt, Link, PeerRequest, Strategy } from './strategy.js';
 
 const ROUNDS = 3;
+/** A lost SYN is not waited for there. */
+const COMMON_NAT_MS = 900;
 /** An answer takes two round trips through the server; then twice as long, and so on. */
 const ASK_AGAIN_MS = 600;
 
@@ -93,7 +96,7 @@ async function initiateRound(round: number, attempt: Attempt, signal: AbortSigna
   const plan = port && planPunch(port.side, side, Math.random);
   if (!plan) throw new StrategyFailure('hole-not-made', 'the peer’s answer fits no plan');
   checkAnswer(side.mapped.host, heard, attempt);
-  using time = clock.deadline(plan.roundMs, signal);
+  using time = timeFor(plan, port.side.mapped.host === side.mapped.host, clock, signal);
   return await meet({
     role: 'initiator',
     id,
@@ -106,6 +109,12 @@ async function initiateRound(round: number, attempt: Attempt, signal: AbortSigna
     round: time.signal,
     whole: signal,
   });
+}
+
+/** Behind a common NAT the way is short, and a NAT that sends nothing back inside will not do so later. */
+function timeFor({ roundMs }: PunchPlan, common: boolean, clock: Clock, signal: AbortSignal): Deadline {
+  if (!common) return clock.deadline(roundMs, signal);
+  return clock.deadline(COMMON_NAT_MS, signal, () => new StrategyFailure('no-hairpinning'));
 }
 
 /**

@@ -22,6 +22,8 @@ export const REASONS = {
   'not-measured':
     'What stands in front of one node is not known: its signalling server names no STUN server.',
   'no-hairpinning': 'Both nodes are behind one NAT, which does not send packets back inside.',
+  'common-nat':
+    'Both nodes are behind one NAT; whether it sends packets back inside shows only when it is tried.',
   'hole-not-made': 'The two sides dialled each other and never met.',
   'relay-available': 'Both nodes reach a relay, which carries what it cannot read.',
   'no-relay': 'The other node has no relay: its signalling server offers none.',
