@@ -4,7 +4,8 @@
 import { randomBytes } from 'node:crypto';
 import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram';
 import type { Socket } from 'node:net';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { WayleaveError } from '../../src/errors.js';
 import { type Clock, systemClock } from '../../src/net/clock.js';
 import { Scope } from '../../src/net/scope.js';
 import type { StunMessage } from '../../src/stun/message.js';
@@ -85,7 +86,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const core = newCore(options, secret, clock);
   const service = new TurnService(core, options.answerBinding ?? mappedAddressOnly);
   const { tls } = options;
-  const streams = new StreamPort(service, tls && createSecureContext({ cert: tls.cert, key: tls.key }));
+  const streams = new StreamPort(service, tls && secureContext(tls));
   const datagrams = (socket: UdpSocket) => {
     const port = new UdpPort(socket, service);
     return (bytes: Buffer, from: RemoteInfo) => port.receive(bytes, from);
@@ -126,6 +127,14 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
     close: () => scope.close(),
     [Symbol.asyncDispose]: () => scope.close(),
   };
+}
+
+function secureContext({ cert, key }: NonNullable<RelayOptions['tls']>): SecureContext {
+  try {
+    return createSecureContext({ cert, key });
+  } catch (cause) {
+    throw new WayleaveError('bad-option', `option tls: ${(cause as Error).message}`, { cause });
+  }
 }
 
 const mappedAddressOnly: AnswerBinding = (message: StunMessage, from, transport) => {

@@ -21,7 +21,7 @@ export interface TurnServer {
 }
 
 /** TLS only keeps onlookers and middleboxes out: pipes prove and encrypt by themselves, whatever the relay. */
-export interface TurnTls {
+interface TurnTls {
   /** The name that the certificate must carry. Default: the host of the URL, also when it is an IP address. */
   readonly servername?: string | undefined;
   /** Certificates to trust, PEM. Default: those of Node.js. */
