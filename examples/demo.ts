@@ -4,6 +4,7 @@ import pc from 'picocolors';
 import { createServer } from '../signalling-server/index.js';
 import { attemptLine } from '../src/cli/story.js';
 import { createNode, type NodeOptions } from '../src/index.js';
+import { playPunch } from './demo-punch.js';
 
 interface Scene {
   readonly title: string;
@@ -64,6 +65,7 @@ await using server = await createServer({ host: '127.0.0.1', port: 0 });
 say(`An embedded signalling server listens at ${server.listening.signalling}; nothing leaves this machine.`);
 const shown: string[] = [];
 for (const scene of SCENES) shown.push(await play(scene, [server.listening.signalling]));
+shown.push(...(await playPunch(say)));
 
 say(`\n${pc.bold('What happened')}`);
 say(`  ${shown.length} pipes: ${shown.join(', then ')}; ${Math.round(performance.now() - began)} ms in all.`);

@@ -45,7 +45,7 @@ if (
   installed < modifiedAt(join(root, 'package.json'))
 ) {
   console.error('wayleave: installing dependencies (npm ci) …');
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  run('npm', ['ci', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 if (process.argv.includes('--install-only')) process.exit(0);
 

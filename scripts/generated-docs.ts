@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { serverOptionsSchema } from '../signalling-server/options.js';
 import { ERRORS } from '../src/errors.js';
-import { connectOptionsSchema, nodeOptionsSchema } from '../src/options.js';
+import { connectOptionsSchema, nodeOptionsSchema, portMappingOptionsSchema } from '../src/options.js';
 import { REASONS } from '../src/strategies/reasons.js';
 
 const NOTICE = (source: string) => `<!-- Made by \`npm run docs\` from ${source}: change it there. -->`;
@@ -14,6 +14,12 @@ const OPTION_TABLES = [
     source: 'src/options.ts',
     schema: nodeOptionsSchema,
     lead: 'A node: identity, listening, limits.',
+  },
+  {
+    title: 'its `portMapping`',
+    source: 'src/options.ts',
+    schema: portMappingOptionsSchema,
+    lead: 'Ways in that a node opens for itself; see [port mapping](port-mapping.md).',
   },
   {
     title: '`node.connect(address, options)`',
@@ -34,6 +40,7 @@ interface Described {
   readonly type?: string;
   readonly format?: string;
   readonly enum?: readonly string[];
+  readonly const?: unknown;
   readonly anyOf?: readonly Described[];
   readonly items?: Described;
   readonly properties?: Readonly<Record<string, Described>>;
@@ -54,6 +61,7 @@ const number = (value: number) => (value < 100_000 ? `${value}` : value.toLocale
 function range(schema: Described): string {
   const { type, minimum = 0, maximum, maxLength, minItems = 0, maxItems, items, properties } = schema;
   if (schema.anyOf) return schema.anyOf.map(range).join(' or ');
+  if (schema.const !== undefined) return `\`${schema.const}\``;
   if (schema.enum) return schema.enum.map(word => `\`${word}\``).join(', ');
   if (schema.format) return FORMATS[schema.format] ?? schema.format;
   switch (type) {

@@ -2,7 +2,7 @@
 // second address if there is one, that RFC 5780 needs; one a family where the server listens on all addresses.
 import { WayleaveError } from '../src/errors.js';
 import { localAddresses } from '../src/net/interfaces.js';
-import { familyOf, ipScope } from '../src/net/ip-scope.js';
+import { type Family, familyOf, ipScope } from '../src/net/ip-scope.js';
 import { Scope } from '../src/net/scope.js';
 import type { EndpointSource } from './endpoint-sources.js';
 import { inUrl, publicHost } from './listening.js';
@@ -33,7 +33,9 @@ export async function embeddedStun(
   const { port } = main.endpoints[0]!;
   for (const other of others) await alsoOn({ host: other, port, neighbour }, scope, log);
   const url = (address: string) => `stun:${inUrl(address)}:${port}`;
-  const furtherAddresses = others.length > 0 ? globalAddresses() : [];
+  const everywhere = others.map(familyOf);
+  if (EVERYWHERE.includes(host!)) everywhere.push(familyOf(host!));
+  const furtherAddresses = others.length > 0 ? globalAddresses(everywhere) : [];
   return {
     port,
     stun: [url(publicHost(options))],
@@ -63,12 +65,13 @@ export function boundHosts({ host, alternateHost }: ResolvedServerOptions): stri
   const first = localAddresses().find(
     ({ family, address }) => family === familyOf(alternateHost) && address !== alternateHost,
   );
-  if (first) return [first.address];
+  // the other family has no second address to be told from: all of it
+  if (first) return [first.address, first.family === 4 ? '::' : '0.0.0.0'];
   throw new WayleaveError('bad-option', `option alternateHost: no other address goes with ${alternateHost}`);
 }
 
-function globalAddresses(): string[] {
+function globalAddresses(families: readonly Family[]): string[] {
   return localAddresses()
-    .filter(({ scope }) => scope === 'global')
+    .filter(({ scope, family }) => scope === 'global' && families.includes(family))
     .map(({ address }) => address);
 }

@@ -15,6 +15,10 @@ export { createIdentity, type Identity, loadIdentity } from './identity/keys.js'
 export type { NodeId } from './identity/node-id.js';
 export type { Behaviour } from './nat/profile.js';
 export type { Endpoint } from './net/endpoint.js';
+
+import type { ProbeOptions, ProbeResult } from './nat/probe.js';
+
+export type { InterfaceProfile, ProbeOptions, ProbeResult, StunServer } from './nat/probe.js';
 export { createNode, type Node, type NodeEvents, type PipeHandler } from './node.js';
 export type { ConnectOptions, NodeOptions } from './options.js';
 export type { CloseReason } from './pipe/close-reason.js';
@@ -24,3 +28,13 @@ export type { MessageHandler, Pipe } from './pipe/pipe.js';
 export type { Route, Sendable } from './pipe/pipe-options.js';
 export { REASONS, type Reason } from './strategies/reasons.js';
 export type { StrategyName } from './strategies/strategy.js';
+
+/**
+ * Finds out what NAT or firewall stands in front of this machine, by asking STUN servers: the profile that a node
+ * measures for its address and `wayleave probe` prints. Never fails for what the network does: that is the result.
+ * @throws WayleaveError the signal's abort error.
+ */
+export async function probe(options: ProbeOptions): Promise<ProbeResult> {
+  const room = await import('./nat/probe.js');
+  return room.probe(options);
+}

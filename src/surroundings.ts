@@ -7,12 +7,13 @@ import { ProfileWatch } from './nat/profile-watch.js';
 import { systemClock } from './net/clock.js';
 import { Scope } from './net/scope.js';
 import type { PortMappingOptions } from './options.js';
+import { warmUp } from './pipe/warm-up.js';
 import type { SignallingChannel } from './signalling/channel.js';
 import { isOnThisMachine } from './signalling/server-url.js';
 import type { Signalling } from './signalling/signalling.js';
 import { stunServers } from './signalling/stun-servers.js';
 import { WarmPunchPorts } from './strategies/warm-punch-ports.js';
-import { WaysIn } from './ways-in.js';
+import type { WaysIn } from './ways-in.js';
 
 type Options = Omit<OwnAddressOptions, 'clock' | 'onNetworkChange'> & {
   readonly signalling: Signalling;
@@ -27,7 +28,9 @@ export class Surroundings implements AsyncDisposable {
   readonly #scope = new Scope();
   readonly #signalling: Signalling;
   readonly #profile: ProfileWatch;
-  readonly #waysIn: WaysIn | undefined;
+  #waysIn: WaysIn | undefined;
+  /** Settles when the ways in are being looked for, or need not be. */
+  #looking: Promise<void> = Promise.resolve();
   /** By the URL of the signalling server that named them. */
   readonly #stun = new Map<string, StunServer[]>();
   /** Settles when what is being found out is known. */
@@ -52,28 +55,14 @@ export class Surroundings implements AsyncDisposable {
         this.own.learn(address, { tcp, udp, ...seen });
       },
     });
+    if (options.servers.length > 0) void warmUp(options.identity, this.#scope.signal);
     this.punchPorts = this.#scope.use(
       new WarmPunchPorts(() => ({ stun: this.#servers().map(({ endpoint }) => endpoint), clock })),
     );
     // Where all the servers are on this machine, so is everybody who will come: no gateway has a part in it.
     const alone = options.servers.length > 0 && options.servers.every(isOnThisMachine);
-    const serversKnown = new Promise<void>(resolve => {
-      this.#serversKnown = resolve;
-      if (options.servers.length === 0) resolve();
-    });
     if (portMapping && options.port !== null && !alone) {
-      this.#waysIn = this.#scope.use(
-        new WaysIn({
-          own: this.own,
-          clock,
-          port: options.port,
-          options: portMapping,
-          receive,
-          servers: () => this.#servers().map(({ endpoint }) => endpoint),
-          serversKnown,
-        }),
-      );
-      this.#waysIn.update();
+      this.#looking = this.#lookForWaysIn(options.port, options.servers.length > 0, portMapping, receive);
     }
     signalling.onGreeting((greeting, channel) => {
       this.#survey = Promise.all([this.#survey, this.#greeted(greeting, channel)]);
@@ -83,11 +72,38 @@ export class Surroundings implements AsyncDisposable {
   /** Settles when everything that is being found out at this moment is known, or given up. Never rejects. */
   async known(): Promise<void> {
     await this.#survey;
+    await this.#looking;
     await this.#waysIn?.known();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#scope.close();
+  }
+
+  async #lookForWaysIn(
+    port: number,
+    hasServers: boolean,
+    portMapping: PortMappingOptions,
+    receive: Options['receive'],
+  ): Promise<void> {
+    const serversKnown = new Promise<void>(resolve => {
+      this.#serversKnown = resolve;
+      if (!hasServers || this.#stun.size > 0) resolve();
+    });
+    const { WaysIn } = await import('./ways-in.js'); // a large room, which half of all nodes never enter
+    if (this.#scope.closed) return;
+    this.#waysIn = this.#scope.use(
+      new WaysIn({
+        own: this.own,
+        clock: systemClock,
+        port,
+        options: portMapping,
+        receive,
+        servers: () => this.#servers().map(({ endpoint }) => endpoint),
+        serversKnown,
+      }),
+    );
+    this.#waysIn.update();
   }
 
   #servers(): StunServer[] {

@@ -17,6 +17,8 @@ import { worthAsking, worthHolding } from './port-mapping/worth.js';
 
 /** A gateway that keeps silent is not waited for any longer; what comes later is published later. */
 const FIRST_ROUND_LIMIT_MS = 4000;
+/** What begins late, when the probe has shown that it is worth it, gets so long at least. */
+const LATE_ROUND_LIMIT_MS = 1500;
 
 export interface WaysInOptions {
   readonly own: Pick<OwnAddress, 'current' | 'mapped'>;
@@ -38,9 +40,11 @@ export class WaysIn implements AsyncDisposable {
   readonly #options: WaysInOptions;
   readonly #scope = new Scope();
   readonly #ways = new Map<string, WayIn>();
+  readonly #startedAtMs: number;
 
   constructor(options: WaysInOptions) {
     this.#options = options;
+    this.#startedAtMs = options.clock.now();
     this.#scope.defer(() => Promise.all([...this.#ways.values()].map(way => way[Symbol.asyncDispose]())));
   }
 
@@ -64,7 +68,7 @@ export class WaysIn implements AsyncDisposable {
     }
   }
 
-  /** Settles when each way has been tried once, or for 4 s. Never rejects. */
+  /** Settles when each way has been tried once, or about 4 s after the start. Never rejects. */
   async known(): Promise<void> {
     const rounds = [...this.#ways.values()].flatMap(way => way.rounds);
     await Promise.all(rounds.map(round => this.#atMost(round)));
@@ -76,7 +80,8 @@ export class WaysIn implements AsyncDisposable {
 
   async #atMost({ over, startedAtMs }: Round): Promise<void> {
     const { clock } = this.#options;
-    const leftMs = startedAtMs + FIRST_ROUND_LIMIT_MS - clock.now();
+    const endsAtMs = Math.max(this.#startedAtMs + FIRST_ROUND_LIMIT_MS, startedAtMs + LATE_ROUND_LIMIT_MS);
+    const leftMs = endsAtMs - clock.now();
     if (leftMs <= 0 || this.#scope.closed) return;
     using limit = clock.deadline(leftMs, this.#scope.signal);
     const timeUp = new Promise<void>(resolve =>

@@ -19,6 +19,20 @@ const SIGNATURE_BYTES = 64;
 
 type OwnFields = Omit<AddressFields, 'minor' | 'id' | 'sealingKey' | 'unknownFields'>;
 
+/** Texts that have verified, last used last: who connects again and again need not verify again and again. */
+const verified = new Map<string, NodeAddress>();
+const MOST_VERIFIED = 64;
+
+function remember(text: string, address: NodeAddress): void {
+  verified.delete(text);
+  verified.set(text, address);
+  if (verified.size <= MOST_VERIFIED) return;
+  for (const oldest of verified.keys()) {
+    verified.delete(oldest);
+    return;
+  }
+}
+
 export class NodeAddress {
   readonly #bytes: Buffer;
   readonly #fields: AddressFields;
@@ -57,20 +71,29 @@ export class NodeAddress {
    * @throws AddressError with the `field` that is wrong; code `address-expired` or `bad-address`.
    */
   static parse(source: string | Uint8Array, now: number = Date.now()): NodeAddress {
+    const known = typeof source === 'string' ? verified.get(source) : undefined;
+    const address = known ?? NodeAddress.#verify(source);
+    const { issuedAt, expiresAt } = address.#fields;
+    if (issuedAt > now + EXPIRY_TOLERANCE_MS) {
+      const issued = new Date(issuedAt).toISOString();
+      throw new AddressError('issuedAt', `lies in the future (${issued}): check both clocks`);
+    }
+    if (expiresAt + EXPIRY_TOLERANCE_MS < now) {
+      const expired = new Date(expiresAt).toISOString();
+      throw new AddressError('expiresAt', `is over (${expired})`, 'address-expired');
+    }
+    if (typeof source === 'string') remember(source, address);
+    return address;
+  }
+
+  /** All checks but those of time, which pass once and for all. */
+  static #verify(source: string | Uint8Array): NodeAddress {
     const bytes = typeof source === 'string' ? bytesOfText(source) : ownBytes(source);
     if (bytes.length < SIGNATURE_BYTES + 2) throw new AddressError('address', 'is cut off');
     const signed = bytes.subarray(0, -SIGNATURE_BYTES);
     const fields = check(decodeAddress(signed));
     if (!verifyFor(PURPOSE, fields.id, signed, bytes.subarray(-SIGNATURE_BYTES))) {
       throw new AddressError('signature', 'does not verify: the address was altered or cut');
-    }
-    if (fields.issuedAt > now + EXPIRY_TOLERANCE_MS) {
-      const issued = new Date(fields.issuedAt).toISOString();
-      throw new AddressError('issuedAt', `lies in the future (${issued}): check both clocks`);
-    }
-    if (fields.expiresAt + EXPIRY_TOLERANCE_MS < now) {
-      const expired = new Date(fields.expiresAt).toISOString();
-      throw new AddressError('expiresAt', `is over (${expired})`, 'address-expired');
     }
     return new NodeAddress(bytes, fields);
   }

@@ -8,14 +8,17 @@ import { formatEndpoint } from '../net/endpoint.js';
 
 export function picture({ interfaces, reach }: ProbeResult): string {
   const table = new Table({
-    head: ['interface', 'address', 'seen as', 'UDP', 'TCP'],
+    head: ['interface', 'address', 'seen as', 'UDP', 'TCP', 'router opens'],
     style: pc.isColorSupported ? { head: ['bold'] } : { head: [], border: [] },
   });
   for (const each of interfaces) {
     const { name, address, external, udp, tcp } = each;
-    table.push([name, address, external ? formatEndpoint(external) : '–', behaviour(udp), behaviour(tcp)]);
+    const seen = external ? formatEndpoint(external) : '–';
+    table.push([name, address, seen, behaviour(udp), behaviour(tcp), offer(each)]);
   }
-  const meanings = interfaces.map(each => `  ${pc.bold(each.address)}  ${meaningOf(each)}${memoryOf(each)}`);
+  const meanings = interfaces.map(each => {
+    return `  ${pc.bold(each.address)}  ${meaningOf(each)}${offerMeaning(each)}${memoryOf(each)}`;
+  });
   return [
     table.toString(),
     '',
@@ -78,6 +81,19 @@ function meaningOf({ tcp, udp }: InterfaceProfile): string {
     ? 'Your router takes a new port for everybody you talk to, one after another. The next one can be predicted, so most people can still be reached.'
     : 'Your router takes a new random port for everybody you talk to. You reach people with friendlier routers; with the same kind on both sides, a relay carries the traffic.';
 }
+
+function offer({ portMapping: { protocol, external } }: InterfaceProfile): string {
+  return protocol && external ? `${formatEndpoint(external)}\nby ${PROTOCOLS[protocol]}` : '–';
+}
+
+function offerMeaning({ portMapping: { protocol, external, doubleNat } }: InterfaceProfile): string {
+  if (!protocol || !external) return '';
+  return doubleNat
+    ? ` Your router opens ports when asked, but its own outside address (${external.host}) is private: another router in front of it lets nobody in.`
+    : ` Your router opens ports when asked (${PROTOCOLS[protocol]}): others can connect directly to a node that runs here.`;
+}
+
+const PROTOCOLS = { pcp: 'PCP', 'nat-pmp': 'NAT-PMP', 'upnp-igd': 'UPnP' } as const;
 
 function memoryOf({ udpLifetime }: InterfaceProfile): string {
   if (udpLifetime === undefined) return '';

@@ -6,12 +6,14 @@ import { WayleaveError } from '../errors.js';
 import type { StunServer } from '../nat/probe.js';
 import { toEndpoint } from '../net/endpoint.js';
 import { type LocalAddress, localAddresses } from '../net/interfaces.js';
+import { ipScope } from '../net/ip-scope.js';
 import { EXIT, type Output, runCommand } from './output.js';
 
 export interface ProbeFlags {
   stun: string[];
   server: string[];
   interface?: string;
+  portMapping?: boolean;
   udpLifetime?: boolean;
   json?: boolean;
 }
@@ -40,6 +42,7 @@ export function registerProbe(program: Command, parts: ProbeParts = {}): void {
         .default([], 'none'),
     )
     .option('--interface <name>', 'only this network interface')
+    .option('--no-port-mapping', 'do not ask the gateway whether it opens ports')
     .option('--udp-lifetime', 'also measure how long idle UDP mappings live; takes five minutes')
     .option('--json', 'one JSON object on stdout')
     .addHelpText(
@@ -49,8 +52,10 @@ Examples:
   wayleave probe --server ws://203.0.113.10:7443
   wayleave probe --stun stun.example.org:3478 --json
 
-Takes about a second, three at most. A server with two addresses (wayleave server --alternate-host) shows
-everything; others show what they can, and the rest stays unknown. Exit code 1 if no server answered.`,
+Takes about a second, three at most, four where a gateway is asked for a port and keeps silent. What it gives is
+given back at once. A server with two addresses (wayleave server --alternate-host) shows
+everything; others show what they can, and the rest stays
+unknown. Exit code 1 if no server answered.`,
     )
     .action((flags: ProbeFlags) =>
       runCommand(flags, (output, signal) => probeCommand(flags, output, signal, parts)),
@@ -66,13 +71,19 @@ export async function probeCommand(
 ): Promise<number> {
   const servers = await serversOf(flags, signal, parts);
   const interfaces = flags.interface === undefined ? undefined : addressesOf(flags.interface);
-  const [{ probe }, { picture }] = await Promise.all([
+  const [{ probe }, { picture }, { withGatewayOffers }] = await Promise.all([
     import('../nat/probe.js'),
     import('./probe-picture.js'),
+    import('./gateway-offers.js'),
   ]);
   output.note(`Asking ${servers.map(({ endpoint }) => endpoint.host).join(', ')} …`);
   const { udpLifetime = false } = flags;
-  const result = await probe({ servers, signal, udpLifetime, ...(interfaces ? { interfaces } : {}) });
+  const probing = probe({ servers, signal, udpLifetime, ...(interfaces ? { interfaces } : {}) });
+  // With every server on this machine the question is about this machine alone.
+  const alone = servers.every(({ endpoint }) => ipScope(endpoint.host) === 'loopback');
+  const ask = flags.portMapping !== false && !alone;
+  const addresses = (interfaces ?? localAddresses()).map(({ address }) => address);
+  const result = ask ? await withGatewayOffers(probing, addresses, signal) : await probing;
   output.result({ event: 'profile', ...result }, picture(result));
   const answered = result.interfaces.some(({ external }) => external !== null);
   if (!answered)

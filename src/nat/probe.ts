@@ -43,6 +43,8 @@ export interface InterfaceProfile {
   readonly portMapping: {
     readonly protocol: 'pcp' | 'nat-pmp' | 'upnp-igd' | null;
     readonly external: Endpoint | null;
+    /** The gateway's own outside address is private: another NAT stands in front of it. */
+    readonly doubleNat?: true;
   };
   /** Only when asked for; null: it could not be measured. */
   readonly udpLifetime?: UdpLifetime | null;

@@ -2,7 +2,7 @@
 // again when the network changes. One measurement at a time; what comes meanwhile asks for one more after it.
 import type { Clock } from '../net/clock.js';
 import type { LocalAddress } from '../net/interfaces.js';
-import { type InterfaceProfile, probe, type StunServer } from './probe.js';
+import type { InterfaceProfile, StunServer } from './probe.js';
 
 export interface ProfileWatchOptions {
   readonly clock: Clock;
@@ -38,6 +38,7 @@ export class ProfileWatch {
       this.#again = false;
       const asked = servers();
       if (asked.length === 0) return;
+      const { probe } = await import('./probe.js'); // not for a node that never measures
       const found = await probe({ servers: asked, interfaces: interfaces(), signal, clock }).catch(
         () => undefined,
       );

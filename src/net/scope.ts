@@ -5,6 +5,9 @@ import { WayleaveError } from '../errors.js';
 
 type Release = () => unknown;
 
+/** One for all: scopes come and go with every connection, and a stack says nothing here. */
+const CLOSED = new WayleaveError('closed', 'closed by its owner');
+
 export class Scope implements AsyncDisposable {
   readonly #releases = new Set<Release>();
   readonly #controller = new AbortController();
@@ -60,7 +63,7 @@ export class Scope implements AsyncDisposable {
     if (!this.#closing) {
       // closed first of all: what abort listeners and releases acquire is then released at once
       this.#closing = Promise.resolve().then(() => this.#releaseAll());
-      this.#controller.abort(new WayleaveError('closed', 'closed by its owner'));
+      this.#controller.abort(CLOSED);
     }
     return this.#closing;
   }

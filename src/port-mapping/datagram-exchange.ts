@@ -54,7 +54,7 @@ export async function exchangeDatagrams<T>(
       }
     });
     socket.connect(gateway.controlPort ?? CONTROL_PORT, gatewayHost(gateway), (error?: Error) =>
-      error ? stop(noAnswer(error.message)) : socket.send(request),
+      error ? stop(noAnswer(error.message)) : trySend(socket, request),
     );
     for (const waitMs of WAITS_MS) {
       await clock.sleep(waitMs, finished.signal);
@@ -70,7 +70,7 @@ export async function exchangeDatagrams<T>(
   }
 }
 
-/** A send on a socket that is not connected yet throws; the next one in the schedule makes up for it. */
+/** A send on a socket that is not connected yet throws (the next one makes up for it), and so on a closed one. */
 function trySend(socket: Awaited<ReturnType<typeof bindUdp>>, request: Uint8Array): void {
   try {
     socket.send(request);

@@ -16,6 +16,7 @@ import {
   type ServerFrame,
 } from './frames.js';
 import { guardedLookup } from './guarded-lookup.js';
+import { measureRoundTrip } from './round-trip.js';
 
 /** From the dial to the welcome. Three round trips, and a TLS handshake for wss. */
 const REGISTER_WITHIN_MS = 10_000;
@@ -30,7 +31,7 @@ interface Ended {
 }
 
 export interface Session {
-  /** From the answer to the challenge until the welcome, milliseconds. */
+  /** To the server and back, milliseconds: the registration's, then the least of a few pings. */
   readonly roundTripMs: number;
   send(frame: ClientFrame): void;
   /** Resolves, never rejects, with why the connection ended and the WebSocket close code. */
@@ -114,13 +115,19 @@ export async function register(options: SessionOptions): Promise<Session> {
       registered = true;
       deadline[Symbol.dispose]();
       deadline.signal.removeEventListener('abort', onDeadline);
+      let roundTripMs = clock.now() - answeredAt;
       resolve({
-        roundTripMs: clock.now() - answeredAt,
+        get roundTripMs() {
+          return roundTripMs;
+        },
         send: frame => socket.send(JSON.stringify(frame)),
         ended,
         close: () => closeGently(socket, clock),
       });
       void watchSilence();
+      measureRoundTrip(socket, clock, roundTripMs, ms => {
+        roundTripMs = ms;
+      });
     };
     const watchSilence = async () => {
       for (let waitMs = SILENCE_LIMIT_MS; waitMs > 0; ) {

@@ -75,7 +75,7 @@ export class WebSocketChannel implements SignallingChannel {
   }
 
   get roundTripMs(): number | undefined {
-    return this.#roundTripMs;
+    return this.#session?.roundTripMs ?? this.#roundTripMs;
   }
 
   get greeting(): Greeting | undefined {

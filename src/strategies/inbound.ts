@@ -110,10 +110,11 @@ export class Inbound implements AsyncDisposable {
     try {
       await this.#greet(socket);
     } catch (error) {
+      const silent = socket.bytesRead === 0;
       socket.destroy();
-      // Whoever leaves without a word is no peer: port scanners, and servers that prove a port of ours to be open.
-      if (socket.bytesRead === 0 && socket.readableEnded) return;
       const code = error instanceof WayleaveError ? error.code : String(error);
+      // Who leaves without a word is no peer: a port scanner, or a server that proves a port of ours to be open.
+      if (silent && code === 'handshake-failed') return;
       publish('inbound-rejected', { remote, code });
     } finally {
       this.#handshakes--;

@@ -8,7 +8,7 @@ import type { Endpoint } from '../net/endpoint.js';
 import type { Reason } from './reasons.js';
 
 /** The most SYNs one side's program may call for; both together stay under 1,500. */
-export const MAX_DIALS = { birthdayRandomSide: 256, birthdayKnownSide: 1024, window: 128 } as const;
+const MAX_DIALS = { birthdayRandomSide: 256, birthdayKnownSide: 1024, window: 128 } as const;
 
 /** One side of a punch, as it describes itself for it. */
 export interface PunchSide {

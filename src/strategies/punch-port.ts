@@ -1,19 +1,20 @@
 // The local port from which holes are punched, and what the world sees of it. Behind a NAT a STUN connection over
 // TCP teaches the mapping and holds it: it stays open until the punch is over, since its FIN could end it.
 import type { InterfaceAddress } from '../address/address-schema.js';
-import { WayleaveError } from '../errors.js';
+import { abortError, WayleaveError } from '../errors.js';
 import type { Clock } from '../net/clock.js';
 import { type Endpoint, sameEndpoint } from '../net/endpoint.js';
 import { familyOf } from '../net/ip-scope.js';
 import { Scope } from '../net/scope.js';
-import { mappedAddress, successOf } from '../stun/client.js';
-import { StreamStunClient } from '../stun/stream-client.js';
+import type { StreamStunClient } from '../stun/stream-client.js';
 import { foresight, type PunchSide } from './punch-plan.js';
 
 /** Mappings taken one after another behind a NAT that gives ports in sequence: enough to see the step and gaps. */
 const SAMPLES = 4;
 /** Between the SYNs of two samples: their order at the NAT is what they tell, so they must not overtake. */
 const SAMPLE_SPACING_MS = 3;
+/** What a sample that met loss may take longer than the second one; then it is done without. */
+const GRACE_MS = 60;
 
 /** Where to punch from. */
 export type PunchPlace = Pick<InterfaceAddress, 'address' | 'tcp' | 'external'>;
@@ -64,14 +65,16 @@ export class PunchPort implements AsyncDisposable {
     if (!server) throw new WayleaveError('no-answer', `no STUN server known for ${localAddress}`);
     try {
       const count = foresight(tcp) === 'sequence' ? SAMPLES : 1;
-      const opening = Array.from({ length: count }, async (_, i) => {
-        await clock.sleep(i * SAMPLE_SPACING_MS, signal);
-        const client = scope.use(await StreamStunClient.open({ server, localAddress, signal, clock }));
-        const mapped = mappedAddress(successOf(await client.request({}, { signal })));
+      const learn = async (i: number, { signal: within }: { signal: AbortSignal }) => {
+        if (i > 0) await clock.sleep(i * SAMPLE_SPACING_MS, within);
+        const options = { server, localAddress, signal: within, clock };
+        const { StreamStunClient } = await import('../stun/stream-client.js');
+        const client = scope.use(await StreamStunClient.open(options));
+        const mapped = await mappingOf(client, within);
         if (!mapped) throw new WayleaveError('no-answer', `${server.host} does not say what it sees`);
         return { client, mapped };
-      });
-      const samples = await Promise.all(opening);
+      };
+      const samples = await mostOf(count, learn, clock, signal);
       const [{ client, mapped }] = samples as [(typeof samples)[number]];
       const recentPorts = count > 1 ? samples.map(sample => sample.mapped.port) : [];
       return new PunchPort(
@@ -90,11 +93,45 @@ export class PunchPort implements AsyncDisposable {
   /** Keeps the mapping in use. False: it is gone, or is another one now. */
   async refresh(signal: AbortSignal): Promise<boolean> {
     if (!this.#holding) return true;
-    const mapped = mappedAddress(successOf(await this.#holding.request({}, { signal })));
+    const mapped = await mappingOf(this.#holding, signal);
     return mapped !== undefined && sameEndpoint(mapped, this.side.mapped);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#scope.close();
   }
+}
+
+/** What the server sees of this connection. The codec is loaded by those who punch, not by everybody. */
+async function mappingOf(client: StreamStunClient, signal: AbortSignal): Promise<Endpoint | undefined> {
+  const { mappedAddress, successOf } = await import('../stun/client.js');
+  return mappedAddress(successOf(await client.request({}, { signal })));
+}
+
+/** Results in order: all of them, or those there are a moment after the second. Rejects if there is none. */
+async function mostOf<T>(
+  count: number,
+  task: (index: number, options: { signal: AbortSignal }) => Promise<T>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<T[]> {
+  const late = new AbortController();
+  using within = clock.deadline(2 ** 30, [signal, late.signal]);
+  let there = 0;
+  const running = Array.from({ length: count }, async (_, i) => {
+    const result = await task(i, within);
+    if (++there === 2) {
+      void clock.sleep(GRACE_MS, within.signal).then(
+        () => late.abort(),
+        () => {}, // everything was there
+      );
+    }
+    return result;
+  });
+  const settled = await Promise.allSettled(running);
+  late.abort();
+  if (signal.aborted) throw abortError(signal);
+  const results = settled.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []));
+  if (results.length > 0) return results;
+  throw (settled[0] as PromiseRejectedResult).reason;
 }

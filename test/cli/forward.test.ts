@@ -21,7 +21,7 @@ interface Forwarding extends AsyncDisposable {
 
 /** A far node that allows the port, and a near one that forwards to it. */
 async function forwardTo(port: number, host = '127.0.0.1'): Promise<Forwarding> {
-  const far = cli('node', '--json', '--allow-forward', `${host}:${port}`);
+  const far = cli('node', '--no-port-mapping', '--json', '--allow-forward', `${host}:${port}`);
   const { address } = await far.event('listening');
   const near = cli('forward', address as string, `0:${host}:${port}`, '--json');
   const listening = await near.event('listening');
@@ -186,7 +186,7 @@ describe('who may forward where', () => {
   it('a target that the far node does not name is refused on both sides, and nothing is dialled', async () => {
     let dialled = 0;
     using server = await tcpServer(() => dialled++);
-    await using far = cli('node', '--json', '--allow-forward', 'localhost:1');
+    await using far = cli('node', '--no-port-mapping', '--json', '--allow-forward', 'localhost:1');
     const { address } = await far.event('listening');
     const target = `127.0.0.1:${server.port}`;
     const { code, events, stderr } = await run('forward', address as string, `0:${target}`, '--json');
@@ -200,7 +200,7 @@ describe('who may forward where', () => {
   });
 
   it('a node without --allow-forward refuses as clearly, and still echoes to others', async () => {
-    await using far = cli('node', '--json', '--echo');
+    await using far = cli('node', '--no-port-mapping', '--json', '--echo');
     const address = (await far.event('listening')).address as string;
     const refused = await run('forward', address, '0:localhost:80', '--json');
     expect(refused.events.at(-1)).toMatchObject({ event: 'failed', code: 'forward-refused' });
@@ -225,7 +225,7 @@ describe('a pipe that is lost', () => {
     try {
       const key = join(directory, 'key');
       const allow = ['--allow-forward', `127.0.0.1:${server.port}`];
-      const first = cli('node', '--json', '--key', key, ...allow);
+      const first = cli('node', '--no-port-mapping', '--json', '--key', key, ...allow);
       const address = (await first.event('listening')).address as string;
       const nodePort = first.events[0] && portOf(await run('address', address, '--json'));
       await using near = cli('forward', address, `0:127.0.0.1:${server.port}`, '--json');
@@ -241,7 +241,16 @@ describe('a pipe that is lost', () => {
 
       const waiting = await connected(port);
       waiting.write('hello again');
-      await using _second = cli('node', '--json', '--key', key, '--port', String(nodePort), ...allow);
+      await using _second = cli(
+        'node',
+        '--no-port-mapping',
+        '--json',
+        '--key',
+        key,
+        '--port',
+        String(nodePort),
+        ...allow,
+      );
       expect(String((await once(waiting, 'data'))[0])).toBe('hello again');
       const seenAtLast = ending(waiting);
       near.child.kill('SIGINT');

@@ -4,7 +4,7 @@ import { cli, run } from './cli.js';
 
 describe('wayleave ping', () => {
   it('measures round trips and sums them up', async () => {
-    await using node = cli('node', '--json');
+    await using node = cli('node', '--no-port-mapping', '--json');
     const { address, id } = await node.event('listening');
     const { code, events } = await run(
       ...['ping', address as string, '--count', '3', '--interval', '0.01', '--json'],
@@ -23,7 +23,7 @@ describe('wayleave ping', () => {
   });
 
   it('says it in lines for people', async () => {
-    await using node = cli('node', '--json');
+    await using node = cli('node', '--no-port-mapping', '--json');
     const { address } = await node.event('listening');
     const { code, lines } = await run('ping', address as string, '--count', '1');
     expect(code).toBe(0);
@@ -32,7 +32,7 @@ describe('wayleave ping', () => {
   });
 
   it('sums up what it has when it is interrupted or the node goes', async () => {
-    await using node = cli('node', '--json');
+    await using node = cli('node', '--no-port-mapping', '--json');
     const { address } = await node.event('listening');
     await using first = cli('ping', address as string, '--count', '1000', '--interval', '60', '--json');
     await first.event('pong');

@@ -14,7 +14,8 @@ export class Example implements AsyncDisposable {
 
   constructor(name: string, args: readonly string[]) {
     const path = fileURLToPath(new URL(`../../dist/examples/${name}.js`, import.meta.url));
-    const { WAYLEAVE_SERVERS: _, ...env } = process.env;
+    const { WAYLEAVE_SERVERS: _, ...rest } = process.env;
+    const env = { ...rest, WAYLEAVE_PORT_MAPPING: 'off' }; // no gateway of a real network
     this.child = spawn(process.execPath, [path, ...args], { env, stdio: 'pipe' });
     this.child.stdout!.on('data', (part: Buffer) => {
       this.stdout += part;

@@ -20,6 +20,7 @@ interface Flags {
   skewMs: number;
   initiatorMs: number;
   clockAheadMin: number;
+  explain?: boolean;
   all?: boolean;
   oneWayMs: number;
   loss: number;
@@ -73,6 +74,7 @@ const program = new Command('npm run lab --')
   .option('--out <directory>', 'for the results and the logs of failures', 'lab-results')
   .option('--json <file>', 'the results as JSON (default: lab.json in --out)')
   .option('--html <file>', 'the results as a page (default: lab.html in --out)')
+  .option('--explain', 'ask `wayleave explain` once for each cell, and compare')
   .option('--strict', 'exit code 1 if any cell is other than expected')
   .action(lab);
 
@@ -105,6 +107,7 @@ async function lab(flags: Flags): Promise<void> {
     skewMs: flags.skewMs,
     initiatorMs: flags.initiatorMs,
     clockAheadMs: flags.clockAheadMin * 60_000,
+    explain: flags.explain ?? false,
     loss: flags.loss,
     runs: flags.runs,
     seed: flags.seed,

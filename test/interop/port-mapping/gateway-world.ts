@@ -62,6 +62,8 @@ export function builtProgram(name: string): string {
 export class GatewayWorld implements AsyncDisposable {
   readonly home: Site;
   readonly outside: Host;
+  /** For a `wayleave server`: two addresses of each family. */
+  readonly server: Host;
   readonly #world: World;
   #daemon: LabProcess | undefined;
   #dialBack: Promise<LabProcess> | undefined;
@@ -70,13 +72,14 @@ export class GatewayWorld implements AsyncDisposable {
     this.#world = world;
     this.home = world.site('home', kind, { hosts: 2, addressSpace });
     this.outside = world.publicHost('outside', { addressSpace: 'ordinary' });
+    this.server = world.publicHost('server', { addresses: 2, addressSpace: 'ordinary' });
   }
 
   static async create(
     mode: GatewayMode | 'silent',
-    { kind = DUAL_STACK_GATEWAY }: { kind?: NatKind } = {},
+    { kind = DUAL_STACK_GATEWAY, oneWayMs = 0 }: { kind?: NatKind; oneWayMs?: number } = {},
   ): Promise<GatewayWorld> {
-    const gatewayWorld = new GatewayWorld(await createWorld(), kind, 'ordinary');
+    const gatewayWorld = new GatewayWorld(await createWorld({ oneWayMs }), kind, 'ordinary');
     try {
       if (mode !== 'silent') await gatewayWorld.startGateway(mode);
       return gatewayWorld;
@@ -181,6 +184,15 @@ export class MapperHandle {
     this.process.kill('SIGKILL');
     await this.process.exited;
   }
+}
+
+/** Home routers are known to their hosts by a link-local address (RFC 4861), others by a global one. */
+export async function routeBy({ home }: GatewayWorld, router: 'global' | 'link-local'): Promise<void> {
+  const { gateway, host } = home;
+  await gateway.output('ip', ['addr', 'replace', 'fe80::1/64', 'dev', 'lan0', 'nodad']);
+  await host.output('ip', ['addr', 'replace', 'fe80::a/64', 'dev', 'eth0', 'nodad']);
+  const via = router === 'global' ? gateway.ipv6[0]! : 'fe80::1';
+  await host.output('ip', ['-6', 'route', 'replace', 'default', 'via', via, 'dev', 'eth0']);
 }
 
 /** Connects from that host: what the listener there says, or undefined when nobody can be reached. */

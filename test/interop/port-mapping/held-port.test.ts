@@ -1,13 +1,15 @@
 // Behind a full cone, with no gateway protocol at all: a port held open by a connection to the server is reached
 // by strangers, also after that connection broke. Where the NAT filters, nothing is published.
 import { expect, test, vi } from 'vitest';
+import { startServer as serve } from '../../lab/matrix/product.js';
 import type { NatKindName } from '../../lab/nat-kinds.js';
 import { createWorld, type Host, type LabProcess, type World } from '../../lab/world.js';
 import { requirement } from '../../requirements.js';
 import { builtProgram, reachFrom, until } from './gateway-world.js';
+import { connectDirect, startEcho, terminate, waysOf } from './whole-product.js';
 
 const describeLab = await requirement('lab');
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 90_000 });
 
 interface Scene {
   readonly server: Host;
@@ -62,6 +64,31 @@ describeLab('a held port', () => {
     node.kill('SIGTERM');
     await node.event('closed');
     expect(await reachFrom(stranger, heldAgain()!.external)).toBeUndefined();
+  });
+
+  test('lets a whole node be reached by direct, also after its connection was cut', async () => {
+    await using world = await createWorld();
+    const { server, stranger, home } = scene(world, 'full-cone');
+    const serving = await serve(server);
+    const node = await startEcho(home, server);
+    const held = () => waysOf(node).find(({ mapping }) => mapping?.by === 'held');
+    expect(held()).toMatchObject({ mapping: { proved: true } });
+    expect(await connectDirect(stranger, node)).toMatchObject({
+      strategy: 'direct',
+      remote: held()!.external,
+      echo: 'hello',
+    });
+
+    serving.kill('SIGKILL');
+    await serving.exited;
+    await until(() => held() === undefined, 30_000);
+    await serve(server);
+    await until(() => held() !== undefined, 40_000);
+    expect(await connectDirect(stranger, node)).toMatchObject({
+      strategy: 'direct',
+      remote: held()!.external,
+    });
+    expect(await terminate(node)).toBe(0);
   });
 
   for (const kind of ['port-restricted-drop', 'address-restricted', 'symmetric-random'] as const)

@@ -1,19 +1,10 @@
 // IPv6 behind a firewall: the pinhole that PCP or UPnP opens lets the outside in, to that port only.
 import { expect, test, vi } from 'vitest';
 import { requirement } from '../../requirements.js';
-import { type GatewayMode, GatewayWorld, until } from './gateway-world.js';
+import { type GatewayMode, GatewayWorld, routeBy, until } from './gateway-world.js';
 
 const describeGateway = await requirement('lab', 'miniupnpd');
 vi.setConfig({ testTimeout: 60_000 });
-
-/** Home routers are known to their hosts by a link-local address (RFC 4861), others by a global one. */
-async function routeBy({ home }: GatewayWorld, router: 'global' | 'link-local'): Promise<void> {
-  const { gateway, host } = home;
-  await gateway.output('ip', ['addr', 'replace', 'fe80::1/64', 'dev', 'lan0', 'nodad']);
-  await host.output('ip', ['addr', 'replace', 'fe80::a/64', 'dev', 'eth0', 'nodad']);
-  const via = router === 'global' ? gateway.ipv6[0]! : 'fe80::1';
-  await host.output('ip', ['-6', 'route', 'replace', 'default', 'via', via, 'dev', 'eth0']);
-}
 
 describeGateway('an IPv6 pinhole', () => {
   const cases: [mode: GatewayMode, protocol: string, router: 'global' | 'link-local'][] = [

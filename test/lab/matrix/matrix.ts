@@ -3,7 +3,7 @@ import { expectation } from '../expectations.js';
 import { type NatKindName, natKind } from '../nat-kinds.js';
 import { type NeighbourhoodName, neighbourExpectation } from '../neighbourhoods.js';
 import { type Cell, cellOf, type Run } from './result.js';
-import { runCell } from './run.js';
+import { explainCell, runCell } from './run.js';
 import { runDisjoint } from './schedule.js';
 import { Stage } from './stage.js';
 
@@ -19,6 +19,8 @@ export interface MatrixOptions {
   readonly initiatorMs?: number;
   /** By how much the initiators' calendar is ahead. Default 0. */
   readonly clockAheadMs?: number;
+  /** Also ask `wayleave explain` once for each cell. */
+  readonly explain?: boolean;
   readonly loss: number;
   readonly runs: number;
   readonly seed: number;
@@ -52,5 +54,13 @@ export async function runMatrix(options: MatrixOptions): Promise<Cell[]> {
     results.get(`${a} ${b}`)!.push(run);
     options.onRun?.(run, ++done, bookings.length);
   });
-  return pairs.map(({ a, b, expected }) => cellOf(a, b, results.get(`${a} ${b}`)!, expected));
+  const explained = new Map<string, string | null>();
+  const asked = options.explain ? pairs.map(pair => ({ ...pair, places: [`from ${pair.a}`] })) : [];
+  await runDisjoint(asked, atOnce, async ({ a, b }) => {
+    explained.set(`${a} ${b}`, await explainCell(stage, a, b));
+  });
+  return pairs.map(({ a, b, expected }) => {
+    const key = `${a} ${b}` as const;
+    return cellOf(a, b, results.get(key)!, expected, explained.get(key));
+  });
 }

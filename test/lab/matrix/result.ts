@@ -33,6 +33,8 @@ export interface Cell {
   readonly expected: readonly string[];
   readonly reason: string;
   readonly asExpected: boolean;
+  /** The strategy that `wayleave explain` expects, asked at the initiator's place; undefined: not asked. */
+  readonly explained?: string | null;
   /** Each connected run's time, in the order of the runs. */
   readonly ms: readonly number[];
   readonly failures: readonly { readonly message: string; readonly kept: string | null }[];
@@ -44,7 +46,13 @@ export function isAsExpected({ connected, strategy }: Run, { strategies }: Expec
   return connected ? (strategies as readonly (string | null)[]).includes(strategy) : strategies.length === 0;
 }
 
-export function cellOf(a: string, b: string, runs: readonly Run[], expected: Expectation): Cell {
+export function cellOf(
+  a: string,
+  b: string,
+  runs: readonly Run[],
+  expected: Expectation,
+  explained?: string | null,
+): Cell {
   const ms = runs.flatMap(run => (run.ms === null ? [] : [run.ms]));
   const strategies: Record<string, number> = {};
   for (const { connected, strategy } of runs)
@@ -60,6 +68,7 @@ export function cellOf(a: string, b: string, runs: readonly Run[], expected: Exp
     expected: expected.strategies,
     reason: expected.reason,
     asExpected: runs.every(run => isAsExpected(run, expected)),
+    ...(explained !== undefined && { explained }),
     ms,
     failures: runs.flatMap(({ failure, kept }) => (failure === null ? [] : [{ message: failure, kept }])),
     attempts: runs.at(-1)?.attempts ?? [],

@@ -58,6 +58,14 @@ export async function runCell(stage: Stage, options: RunOptions): Promise<Run> {
   return { ...run, kept };
 }
 
+/** What `wayleave explain` foretells there: the strategy, or null. */
+export async function explainCell(stage: Stage, a: string, b: string): Promise<string | null> {
+  const { host } = stage.initiator(a);
+  const args = ['explain', addressOf(stage.responder(b).node), '--server', serverUrl(stage.server, host)];
+  const line = await host.output('node', [CLI, ...args, '--json']);
+  return (JSON.parse(line) as { expected: string | null }).expected;
+}
+
 interface Connected {
   event: 'connected';
   strategy: string;

@@ -53,6 +53,12 @@ function legend(report: Report): string {
       return `  ${paint(strategy.padEnd(8))} ${String(count).padStart(4)} runs, median ${quantile(ms, 0.5)} ms, p90 ${quantile(ms, 0.9)} ms`;
     }),
   ];
+  const told = report.cells.filter(({ explained }) => explained !== undefined);
+  const right = told.filter(cell => cell.explained === winner(cell));
+  if (told.length > 0)
+    lines.push(`What wayleave explain foretold won in ${right.length} of ${told.length} cells.`);
+  for (const cell of told.filter(each => !right.includes(each)))
+    lines.push(pc.red(`! ${cell.a} to ${cell.b}: explain expected ${cell.explained ?? 'none'}`));
   for (const cell of surprises) {
     const expected = cell.expected.join(' or ') || 'no connection';
     lines.push(pc.red(`! ${cell.a} to ${cell.b}: expected ${expected} (${cell.reason})`));

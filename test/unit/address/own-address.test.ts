@@ -106,6 +106,36 @@ describe('it is published anew', () => {
     });
   });
 
+  it('when a way in opens and when it closes, whatever is measured meanwhile', () => {
+    start();
+    const way = {
+      external: { host: '203.0.113.7', port: 9000 },
+      mapping: { by: 'pcp', proved: true },
+    } as const;
+    own.mapped('192.168.1.2', way);
+    own.mapped('192.168.1.2', way);
+    expect(published).toHaveLength(1);
+    own.learn('192.168.1.2', { tcp: nat, external: { host: '203.0.113.7', port: null } });
+    expect(own.current.interfaces[0]).toMatchObject({ ...way, tcp: nat });
+    own.mapped('192.168.1.2', undefined);
+    expect(own.current.interfaces[0]).toMatchObject({ external: { port: null }, mapping: null, tcp: nat });
+    expect(published).toHaveLength(3);
+  });
+
+  it('without a way in to an address that is gone', async () => {
+    start();
+    const way = {
+      external: { host: '203.0.113.7', port: 9000 },
+      mapping: { by: 'pcp', proved: true },
+    } as const;
+    own.mapped('192.168.1.2', way);
+    machine = () => [];
+    await pass(5000);
+    machine = () => [at('192.168.1.2')];
+    await pass(5000);
+    expect(own.current.interfaces[0]).toMatchObject({ external: null, mapping: null });
+  });
+
   it('without what was learned about an address that is gone', async () => {
     start();
     own.learn('192.168.1.2', { tcp: nat });

@@ -6,6 +6,7 @@ import { createStunResponder } from '../../../signalling-server/stun-responder.j
 import type { Output } from '../../../src/cli/output.js';
 import { probeCommand, registerProbe } from '../../../src/cli/probe.js';
 import { picture } from '../../../src/cli/probe-picture.js';
+import type { InterfaceProfile } from '../../../src/nat/probe.js';
 import { type Behaviour, UNKNOWN_BEHAVIOUR } from '../../../src/nat/profile.js';
 import { reachOf } from '../../../src/nat/reach.js';
 import { Scope } from '../../../src/net/scope.js';
@@ -121,6 +122,7 @@ describe('wayleave probe', () => {
       '--server',
       '--stun',
       '--interface',
+      '--no-port-mapping',
       '--udp-lifetime',
       '--json',
     ]);
@@ -136,7 +138,8 @@ describe('the picture for people', () => {
     ports: { pattern: 'preserving' },
     confidence: 0.875,
   };
-  const drawn = (tcp: Behaviour, udp: Behaviour = tcp) =>
+  const nothing: InterfaceProfile['portMapping'] = { protocol: null, external: null };
+  const drawn = (tcp: Behaviour, udp: Behaviour = tcp, portMapping = nothing) =>
     stripVTControlCharacters(
       picture({
         interfaces: [
@@ -147,12 +150,20 @@ describe('the picture for people', () => {
             external: { host: '203.0.113.7', port: 40_000 },
             udp,
             tcp,
-            portMapping: { protocol: null, external: null },
+            portMapping,
           },
         ],
         reach: reachOf(tcp, udp),
       }),
     );
+
+  it('shows what the router opens when asked, and when that helps nobody', () => {
+    const given = { protocol: 'upnp-igd', external: { host: '203.0.113.7', port: 9000 } } as const;
+    expect(drawn(router, router, given)).toMatch(/203\.0\.113\.7:9000.*by UPnP.*can connect directly/s);
+    const inner = { ...given, external: { host: '10.0.0.2', port: 9000 }, doubleNat: true } as const;
+    expect(drawn(router, router, inner)).toMatch(/\(10\.0\.0\.2\) is private/);
+    expect(drawn(router)).not.toContain('when asked');
+  });
 
   it.each<[string, Behaviour, RegExp]>([
     ['open', { ...router, kind: 'open', filtering: 'endpoint-independent' }, /Nothing stands in the way/],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { WayleaveError } from '../../../src/errors.js';
-import { parseServerUrl } from '../../../src/signalling/server-url.js';
+import { isOnThisMachine, parseServerUrl } from '../../../src/signalling/server-url.js';
 
 describe('the URL of a signalling server', () => {
   it.each([
@@ -26,4 +26,16 @@ describe('the URL of a signalling server', () => {
     expect(() => parseServerUrl(text)).toThrow(expect.objectContaining({ code: 'bad-option' }));
     expect(() => parseServerUrl(text)).not.toThrow(/secret/);
   });
+});
+
+it.each([
+  ['ws://127.0.0.1:7443', true],
+  ['ws://localhost:7443', true],
+  ['wss://[::1]', true],
+  ['ws://192.168.1.2:7443', false],
+  ['wss://localhost.example', false],
+  ['mqtts://broker.example', false],
+  ['mqtt://127.0.0.1', true],
+])('%s is on this machine: %s', (url, expected) => {
+  expect(isOnThisMachine(url)).toBe(expected);
 });

@@ -145,6 +145,11 @@ describe('dialling back', () => {
       ['XOR-MAPPED-ADDRESS', { host: HERE, port }],
     ];
     expect((await client.request({ attributes: mapped })).message.get('ERROR-CODE')?.code).toBe(420);
+    const named: Attribute[] = [
+      ['CHANGE-REQUEST', CHANGE],
+      ['RESPONSE-PORT', port],
+    ];
+    expect((await client.request({ attributes: named })).message.get('DIAL-BACK')?.outcome).toBe('not-tried');
     expect(dialled).toEqual([]);
   });
 

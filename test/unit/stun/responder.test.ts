@@ -120,6 +120,33 @@ describe('what is refused', () => {
     expect(replyTo([[0x8777, Buffer.alloc(0)]]).message.class).toBe('success');
   });
 
+  it('RESPONSE-PORT over TCP, unless it aims a dial-back at a port of who asks', () => {
+    const tcp = { transport: 'tcp' } as const;
+    const change: Attribute = ['CHANGE-REQUEST', { address: true, port: true }];
+    const unchanged: Attribute = ['CHANGE-REQUEST', { address: false, port: false }];
+    const aimed = ask([change, ['RESPONSE-PORT', 9000]], tcp);
+    expect(aimed).toEqual({ dialBack: { host: 1, port: 1 }, to: { host: from.host, port: 9000 } });
+    for (const wanted of [[], [unchanged]] as Attribute[][]) {
+      const reply = replyTo([...wanted, ['RESPONSE-PORT', 9000]], tcp);
+      expect(reply.message.get('UNKNOWN-ATTRIBUTES')).toEqual([0x27]);
+    }
+    const overUdp = replyTo([change, ['RESPONSE-PORT', 9000]]);
+    expect(overUdp.message.get('UNKNOWN-ATTRIBUTES')).toEqual([0x27]);
+    const nowhere = replyTo([change, ['RESPONSE-PORT', 0]], tcp);
+    expect(nowhere.message.get('ERROR-CODE')?.code).toBe(400);
+  });
+
+  it.each(['127.0.0.1', '10.0.0.1', '100.64.0.1', '169.254.1.1', '::1', 'fd00::1', 'fe80::1'])(
+    'RESPONSE-PORT of %s, which may be a proxy of many: it is not tried',
+    host => {
+      const change: Attribute = ['CHANGE-REQUEST', { address: true, port: true }];
+      const wanted: Attribute[] = [change, ['RESPONSE-PORT', 22]];
+      const reply = replyTo(wanted, { transport: 'tcp', from: { host, port: 40_000 } });
+      expect(reply.message.get('DIAL-BACK')).toEqual({ outcome: 'not-tried', tries: 0 });
+      expect(ask([change], { transport: 'tcp', from: { host, port: 40_000 } })).toHaveProperty('dialBack');
+    },
+  );
+
   it('PADDING beyond 2,048 bytes; up to there it is echoed', () => {
     expect(replyTo([['PADDING', Buffer.alloc(2_049)]]).message.get('ERROR-CODE')?.code).toBe(400);
     expect(replyTo([['PADDING', Buffer.alloc(1_600, 1)]]).message.get('PADDING')).toHaveLength(1_600);
