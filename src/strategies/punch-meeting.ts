@@ -11,8 +11,11 @@ import type { PunchPort } from './punch-port.js';
 import { PunchRun } from './punch-run.js';
 import type { Attempt, Link } from './strategy.js';
 
-/** A connection that stays silent for so long has lost its other end: twelve round trips of 200 ms. */
-const SILENT_MS = 2500;
+/**
+ * A connection that stays silent for so long has lost its other end: twelve round trips of 200 ms. The responder, which
+ * hears all of them at once, outlasts the initiator: what that one has proved must not be given up on this side.
+ */
+const SILENT_MS = { initiator: 2500, responder: 8000 } as const;
 /** The initiator tries a second connection beside a silent first after so long; the responder hears all at once. */
 const HEAD_START_MS = { initiator: 300, responder: 0 } as const;
 
@@ -56,7 +59,12 @@ export async function meet(meeting: Meeting): Promise<Link> {
 async function asClient(socket: Socket, meeting: Meeting, signal: AbortSignal): Promise<Link> {
   const { identity, id, peerId: expected } = meeting;
   const ends = endsOf(socket);
-  const secured = await secure(socket, identity, { role: 'client', expected, signal, timeoutMs: SILENT_MS });
+  const secured = await secure(socket, identity, {
+    role: 'client',
+    expected,
+    signal,
+    timeoutMs: SILENT_MS.initiator,
+  });
   return {
     secured,
     ...ends,
@@ -69,8 +77,9 @@ async function asClient(socket: Socket, meeting: Meeting, signal: AbortSignal): 
 async function asServer(socket: Socket, meeting: Meeting, signal: AbortSignal): Promise<Link> {
   const { identity, id, peerId: expected } = meeting;
   const ends = endsOf(socket);
-  const secured = await secure(socket, identity, { role: 'server', expected, signal, timeoutMs: SILENT_MS });
-  const hello = await receiveHello(secured, { signal, timeoutMs: SILENT_MS });
+  const timeoutMs = SILENT_MS.responder;
+  const secured = await secure(socket, identity, { role: 'server', expected, signal, timeoutMs });
+  const hello = await receiveHello(secured, { signal, timeoutMs });
   if (hello.purpose !== 'open' || hello.attempt !== id)
     throw new WayleaveError('protocol-error', 'a connection of another attempt');
   return { secured, ...ends, nominate: async () => accept(secured) };

@@ -11,7 +11,7 @@ type Role = 'initiator' | 'responder';
 type Word = 'client-hello' | 'server-flight' | 'finished' | 'hello' | 'closed';
 
 /** The real ones' limits, see punch-meeting.ts. */
-const SILENT_MS = 2500;
+const SILENT_MS = { initiator: 2500, responder: 8000 };
 
 /** Things that come one after another to whoever waits. */
 class Inbox<T> {
@@ -80,7 +80,7 @@ export class SimulatedEnd {
   }
 
   async handshake(role: Role, signal: AbortSignal): Promise<Link> {
-    using limit = this.#network.clock.deadline(SILENT_MS, signal);
+    using limit = this.#network.clock.deadline(SILENT_MS[role], signal);
     const expectWord = async (word: Word) => {
       const heard = await this.#inbox.take(limit.signal);
       if (heard !== word) throw new WayleaveError('handshake-failed', heard);
