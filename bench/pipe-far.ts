@@ -1,7 +1,7 @@
 // The other process of the pipe benchmarks: serves every kind of connection, and tells the first process
 // (over IPC) where, and its memory when asked.
 import { createIdentity } from '../src/identity/keys.js';
-import { offlineNode, restingMemory, serveTls } from './pipe-peers.js';
+import { offlineNode, restingMemory, serveTls, sink } from './pipe-peers.js';
 
 export interface FarPorts {
   /** Addresses of nodes. */
@@ -13,18 +13,6 @@ export interface FarPorts {
 }
 
 const identity = createIdentity();
-
-/** The first message says how many bytes will come; the answer says that they are all here. */
-function sink(answer: () => void): (chunk: Buffer) => void {
-  let left = -1;
-  return chunk => {
-    if (left < 0) left = Number(chunk.toString());
-    else if ((left -= chunk.length) === 0) {
-      left = -1;
-      answer();
-    }
-  };
-}
 
 const echo = await offlineNode({ identity });
 echo.onMessage((message, _client, pipe) => pipe.send(message));

@@ -76,3 +76,15 @@ export function restingMemory(): number {
   for (let i = 0; i < 4; i++) (globalThis as { gc?: () => void }).gc!();
   return process.memoryUsage.rss();
 }
+
+/** The first message says how many bytes will come; the answer says that they are all here. */
+export function sink(answer: () => void): (chunk: Buffer) => void {
+  let left = -1;
+  return chunk => {
+    if (left < 0) left = Number(chunk.toString());
+    else if ((left -= chunk.length) === 0) {
+      left = -1;
+      answer();
+    }
+  };
+}

@@ -12,6 +12,7 @@ import { openTurn } from '../src/turn/client.js';
 import { Requests } from '../src/turn/requests.js';
 import type { TurnServer } from '../src/turn/turn-server.js';
 import { type Figure, median } from './figures.js';
+import { RelayPipes } from './relay-pipes.js';
 import { coturn, cpuUs, ours, type Subject } from './relay-subjects.js';
 
 export const title = 'TURN relay: ChannelData echo and RFC 6062 bulk (relay in its own process, loopback)';
@@ -36,6 +37,9 @@ export async function run(progress: (text: string) => void): Promise<Figure[]> {
     const echoes = new Map(relays.map(relay => [relay, { rates: [] as number[], cpus: [] as number[] }]));
     const bulks = new Map(relays.map(relay => [relay, [] as number[]]));
     const direct: number[] = [];
+    const piped = new Map(relays.map(relay => [relay, [] as number[]]));
+    const straight: number[] = [];
+    await using pipes = await RelayPipes.between(relays);
     for (let round = 1; round <= ROUNDS; round++) {
       for (const relay of relays) {
         progress(`echo through ${relay.name}, round ${round}`);
@@ -46,6 +50,9 @@ export async function run(progress: (text: string) => void): Promise<Figure[]> {
       progress(`bulk, round ${round}`);
       direct.push(await bulkDirect());
       for (const relay of relays) bulks.get(relay)!.push(await bulk(relay));
+      progress(`pipes, round ${round}`);
+      straight.push(await pipes.bulk(relays[0]!, 'direct'));
+      for (const relay of relays) piped.get(relay)!.push(await pipes.bulk(relay, 'relay'));
     }
     const [mine, theirs] = relays;
     const baseline = (pick: (relay: Subject) => number) =>
@@ -75,6 +82,15 @@ export async function run(progress: (text: string) => void): Promise<Figure[]> {
         unit: 'MB/s',
         baseline: { name: 'TCP without relay', value: median(direct) },
       },
+      ...relays.map(
+        (relay): Figure => ({
+          name: `bulk, pipe through ${relay.name}`,
+          value: median(piped.get(relay)!),
+          unit: 'MB/s',
+          baseline: { name: 'direct pipe', value: median(straight) },
+          ...(relay === mine && { limit: { of: 'ratio', least: 0.35 } }),
+        }),
+      ),
     ];
   } finally {
     for (const relay of relays) await relay[Symbol.asyncDispose]();

@@ -19,7 +19,8 @@ export type { Endpoint } from './net/endpoint.js';
 import type { ProbeOptions, ProbeResult } from './nat/probe.js';
 
 export type { InterfaceProfile, ProbeOptions, ProbeResult, StunServer } from './nat/probe.js';
-export { createNode, type Node, type NodeEvents, type PipeHandler } from './node.js';
+export { createNode, type Node } from './node.js';
+export type { NodeEvents, PipeHandler } from './node-events.js';
 export type { ConnectOptions, NodeOptions } from './options.js';
 export type { CloseReason } from './pipe/close-reason.js';
 export type { Client } from './pipe/message-handlers.js';

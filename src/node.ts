@@ -10,6 +10,7 @@ import { createIdentity, type Identity, loadIdentity } from './identity/keys.js'
 import type { NodeId } from './identity/node-id.js';
 import { systemClock } from './net/clock.js';
 import { Scope } from './net/scope.js';
+import type { NodeEvents, PipeHandler } from './node-events.js';
 import {
   type ConnectOptions,
   connectOptionsSchema,
@@ -20,32 +21,18 @@ import {
 } from './options.js';
 import { MessageHandlers } from './pipe/message-handlers.js';
 import { type MessageHandler, Pipe } from './pipe/pipe.js';
-import type { AttemptChannel, SignallingChannel } from './signalling/channel.js';
+import type { SignallingChannel } from './signalling/channel.js';
 import { createSignalling, type Signalling } from './signalling/signalling.js';
+import { AttemptSignalling } from './strategies/attempt-signalling.js';
 import { connectBy } from './strategies/connector.js';
 import { DialLimiter } from './strategies/dial-limits.js';
 import { Inbound } from './strategies/inbound.js';
 import { strategies } from './strategies/index.js';
-import { contactableAddress, contactableServers } from './strategies/peer-servers.js';
+import { contactableAddress } from './strategies/peer-servers.js';
 import { respond } from './strategies/responder.js';
 import type { Attempt, Link, StrategyName } from './strategies/strategy.js';
 import { turnServers } from './strategies/turn-servers.js';
 import { Surroundings } from './surroundings.js';
-import type { TurnServer } from './turn/turn-server.js';
-
-/** What a node tells while it lives. An `error` that nobody listens for is not thrown. */
-export interface NodeEvents {
-  /** A pipe was opened, by either side. */
-  pipe: [pipe: Pipe];
-  /** The node's address changed: the network did, something was learned, or half its lifetime was over. */
-  address: [address: NodeAddress];
-  /** A strategy of one of this node's connects has ended. */
-  attempt: [outcome: AttemptOutcome, attempt: { id: string; peer: NodeId }];
-  /** Something failed that no caller waits for: a message handler that threw, a server that was lost. */
-  error: [error: unknown];
-}
-
-export type PipeHandler = (pipe: Pipe) => unknown;
 
 /** What this version can do for others, beyond answering direct connections. */
 const CAPABILITIES = ['reverse', 'punch'] as const;
@@ -201,7 +188,7 @@ export class Node implements AsyncDisposable {
       () => new WayleaveError('connect-timeout', `not connected within ${timeoutMs} ms`),
     );
     publish('attempt-started', { attempt: id, peer: peer.id });
-    const channel = this.#lazyChannel(id, peer);
+    const signalling = new AttemptSignalling(this.#signalling, id, this.address, peer);
     try {
       const chosen = names.map(name => strategies.find(strategy => strategy.name === name));
       const attempt: Attempt = {
@@ -213,9 +200,9 @@ export class Node implements AsyncDisposable {
         handshakeTimeoutMs: this.#options.handshakeTimeoutMs,
         inbound: this.#inbound,
         punchPorts: this.#surroundings.punchPorts,
-        turnServers: signal => this.#turnServers(peer, signal),
-        serverRoundTripMs: Math.min(...this.#signalling.channels.map(({ roundTripMs }) => roundTripMs ?? 0)),
-        channel: channel.get,
+        turnServers: within => signalling.turnServers(within),
+        serverRoundTripMs: within => signalling.roundTripMs(within),
+        channel: () => signalling.channel(),
         onOutcome: outcome => this.events.emit('attempt', outcome, { id, peer: peer.id }),
       };
       const connected = await connectBy(
@@ -225,12 +212,12 @@ export class Node implements AsyncDisposable {
       );
       const ms = Math.round(performance.now() - began);
       publish('attempt-ended', { attempt: id, peer: peer.id, outcome: 'connected', ms });
-      channel.release(connected.strategy);
+      void signalling.end(connected.strategy !== 'direct', this.#scope.signal);
       return this.#open(connected.link, connected.strategy, 'outbound', connected.attempts);
     } catch (error) {
       const ms = Math.round(performance.now() - began);
       publish('attempt-ended', { attempt: id, peer: peer.id, outcome: 'failed', ms });
-      channel.release();
+      void signalling.end(false, this.#scope.signal);
       throw error;
     }
   }
@@ -242,45 +229,6 @@ export class Node implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** Signalling for one attempt, made when a strategy first asks; the peer is told when it is of no more use. */
-  #lazyChannel(id: string, peer: NodeAddress) {
-    let view: AttemptChannel | undefined;
-    return {
-      get: (): AttemptChannel => {
-        const { id: peerId, sealingKey } = peer;
-        const servers = contactableServers(this.address, peer);
-        view ??= this.#signalling.attempt(id, { id: peerId, sealingKey }, { servers });
-        return view;
-      },
-      release: (winner?: StrategyName): void => {
-        if (view) void this.#endAttempt(view, winner !== undefined && winner !== 'direct');
-      },
-    };
-  }
-
-  /** Relays of our own servers and of the peer's, where registering brings a grant. */
-  async #turnServers(peer: NodeAddress, signal: AbortSignal): Promise<TurnServer[]> {
-    const leases = contactableServers(this.address, peer).map(url => this.#signalling.open(url));
-    try {
-      const further = leases.map(({ channel }) => channel);
-      const channels = new Set([...this.#signalling.channels, ...further]);
-      await Promise.any([...channels].map(channel => channel.ready(signal))).catch(() => {});
-      return await turnServers(channels);
-    } finally {
-      for (const lease of leases) lease[Symbol.dispose]();
-    }
-  }
-
-  async #endAttempt(view: AttemptChannel, peerKnows: boolean): Promise<void> {
-    try {
-      if (!peerKnows) await view.send({ type: 'cancel' }, { signal: this.#scope.signal });
-    } catch {
-      // the peer's own budget will end it
-    } finally {
-      view[Symbol.dispose]();
-    }
   }
 
   #respondToRequests(): void {

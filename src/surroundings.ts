@@ -61,7 +61,8 @@ export class Surroundings implements AsyncDisposable {
     );
     // Where all the servers are on this machine, so is everybody who will come: no gateway has a part in it.
     const alone = options.servers.length > 0 && options.servers.every(isOnThisMachine);
-    if (portMapping && options.port !== null && !alone) {
+    const onlyHere = this.own.local.every(({ scope }) => scope === 'loopback');
+    if (portMapping && options.port !== null && !alone && !onlyHere) {
       this.#looking = this.#lookForWaysIn(options.port, options.servers.length > 0, portMapping, receive);
     }
     signalling.onGreeting((greeting, channel) => {

@@ -73,7 +73,7 @@ export const punch: Strategy = {
 };
 
 async function initiateRound(round: number, attempt: Attempt, signal: AbortSignal): Promise<Link> {
-  const { id, identity, self, peer, punchPorts, clock, serverRoundTripMs: roundTripMs } = attempt;
+  const { id, identity, self, peer, punchPorts, clock } = attempt;
   await using scope = new Scope();
   const pairs = punchPairs(self, peer);
   const taking = pairs.map(async ({ own }) => scope.use(await punchPorts.take(own, signal)));
@@ -85,6 +85,7 @@ async function initiateRound(round: number, attempt: Attempt, signal: AbortSigna
   if (pairs.some(({ plan }) => plan === 'birthday'))
     for (const { localAddress } of ports) scope.use(await punchPorts.turns.take(localAddress, signal));
   const places = ports.map(({ side }) => wire(side));
+  const roundTripMs = await attempt.serverRoundTripMs(signal);
   const heard = await askAgain(
     { type: 'punch-offer', address: self.toString(), round, places, roundTripMs },
     attempt,

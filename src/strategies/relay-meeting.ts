@@ -3,7 +3,7 @@
 import { WayleaveError } from '../errors.js';
 import type { Clock } from '../net/clock.js';
 import type { Endpoint } from '../net/endpoint.js';
-import { openRelay, type RelayEnd } from '../turn/relay-stream.js';
+import type { RelayEnd } from '../turn/relay-stream.js';
 import { TurnError } from '../turn/turn-error.js';
 import type { TurnServer } from '../turn/turn-server.js';
 
@@ -27,6 +27,7 @@ export async function allocate(
   signal: AbortSignal,
   only?: RelayEnd['relayedTransport'],
 ): Promise<RelayEnd> {
+  const { openRelay } = await import('../turn/relay-stream.js'); // for those who must, not for everybody
   if (only !== undefined) return await openRelay(servers, { relayed: only, signal });
   try {
     return await openRelay(servers, { relayed: 'tcp', signal });

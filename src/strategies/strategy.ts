@@ -48,8 +48,8 @@ export interface Attempt {
   turnServers(signal: AbortSignal): Promise<TurnServer[]>;
   /** Ports to punch from. */
   readonly punchPorts: WarmPunchPorts;
-  /** Milliseconds to the signalling server and back, as far as known. */
-  readonly serverRoundTripMs: number;
+  /** Milliseconds to the signalling server and back, once registered there; 0 if that cannot be. */
+  serverRoundTripMs(signal: AbortSignal): Promise<number>;
   /** The way to the peer through signalling; made when first asked for. */
   channel(): AttemptChannel;
   /** Hears how each strategy ended. */

@@ -24,6 +24,7 @@ export const FLOORS: Readonly<Record<string, number>> = {
   'src/pipe/': 4,
   'src/strategies/': 5,
   'src/ways-in.ts': 6,
+  'src/node-events.ts': 6,
   'src/surroundings.ts': 7,
   'src/node.ts': 8,
   'src/index.ts': 9,

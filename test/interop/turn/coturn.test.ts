@@ -3,13 +3,15 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createServer } from '../../../signalling-server/index.js';
+import { createNode } from '../../../src/index.js';
 import { openTurn } from '../../../src/turn/client.js';
 import { openRelay } from '../../../src/turn/relay-stream.js';
 import type { ServerTransport, TurnServer } from '../../../src/turn/turn-server.js';
 import { streamBetween } from '../../relayed-pair.js';
 import { requirement } from '../../requirements.js';
 import { TLS_CERTIFICATE } from './certificate.js';
-import { type Coturn, restCredentials, startCoturn } from './coturn.js';
+import { type Coturn, restCredentials, SECRET, startCoturn } from './coturn.js';
 
 /** More by hand: coturn relays TCP slowly (`npm run bench -- relay` says how slowly). */
 const BULK_BYTES = Number(process.env.WAYLEAVE_BULK_BYTES ?? 2_000_000);
@@ -106,6 +108,26 @@ describeCoturn('our client and coturn', () => {
     ];
     for (const host of refused) await expect(client.permit([host])).rejects.toMatchObject({ number: 403 });
     for (const host of ['8.8.8.8', '203.0.113.9', '198.51.100.3']) await client.permit([host]);
+  });
+
+  it('in the place of the embedded relay: nodes meet there, by the shared secret alone', async () => {
+    await using server = await createServer({
+      host: '127.0.0.1',
+      port: 0,
+      relay: false,
+      turnUrls: [`turn:127.0.0.1:${coturn.port}?transport=tcp`],
+      turnSecret: SECRET,
+    });
+    const options = { servers: [server.listening.signalling], listen: false, portMapping: false as const };
+    await using alice = await createNode(options);
+    await using bob = await createNode(options);
+    await Promise.all([alice.ready(), bob.ready()]);
+    bob.onMessage((message, _client, pipe) => pipe.send(message));
+    await using pipe = await alice.connect(bob.address);
+    expect(pipe.route.strategy).toBe('relay');
+    const message = randomBytes(300_000);
+    await pipe.send(message);
+    expect((await pipe.recv({ timeoutMs: 10_000 })).equals(message)).toBe(true);
   });
 
   it('killed while a stream runs through it: both ends notice at once', async () => {

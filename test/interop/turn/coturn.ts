@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TLS_CERTIFICATE, TLS_KEY } from './certificate.js';
 
-const SECRET = 'a secret between the issuer of credentials and the relay';
+export const SECRET = 'a secret between the issuer of credentials and the relay';
 
 export interface Coturn extends AsyncDisposable {
   readonly port: number;

@@ -82,13 +82,14 @@ async function attempt(
   const outcome: Outcome = {};
   const end = new AbortController();
   const { initiator, responder } = network.signalling(end.signal);
-  const common = { clock, handshakeTimeoutMs: 5000, serverRoundTripMs: 40 };
+  const common = { clock, handshakeTimeoutMs: 5000 };
   const budget = clock.deadline(10_000, end.signal);
 
   const responding = (async () => {
     const opener = await responder.next('punch-offer');
     const request = {
       ...common,
+      serverRoundTripMs: 40,
       attempt: id,
       self: b.address,
       identity: b.identity,
@@ -104,6 +105,7 @@ async function attempt(
   try {
     const asked = {
       ...common,
+      serverRoundTripMs: async () => 40,
       id,
       self: a.address,
       peer: b.address,
