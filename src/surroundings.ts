@@ -118,7 +118,10 @@ export class Surroundings implements AsyncDisposable {
     const { url } = channel;
     if (!this.#signalling.channels.includes(channel)) return; // a peer's server: not ours to be measured by
     this.own.seenAs(greeting.seenAs.host);
-    if (greeting.turn.length > 0) this.own.gain('relay');
+    if (greeting.turn.length > 0) {
+      this.own.gain('relay');
+      void import('./turn/relay-stream.js'); // so that it is there when a connect needs it, which is then in a hurry
+    }
     const known = this.#stun.has(url);
     const endpoints = await stunServers(greeting.stun, url);
     this.#stun.set(
