@@ -1,6 +1,6 @@
 // The demo's last scene: hole punching between real kernel NATs, in network namespaces that this process makes and
 // that end with it. No root. Where the machine cannot do that, it says what is missing.
-import pc from 'picocolors';
+import { pc } from '../src/cli/colours.js';
 import { attemptLine } from '../src/cli/story.js';
 import type { AttemptOutcome } from '../src/index.js';
 import { addressOf, CLI, serverUrl, startNode, startServer } from '../test/lab/matrix/product.js';

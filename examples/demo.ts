@@ -1,7 +1,8 @@
 // `npm run demo`: an embedded server and two nodes on this machine, connected by every strategy that this machine
 // can show, with the story of each attempt. No root, no network, no question asked.
-import pc from 'picocolors';
+
 import { createServer } from '../signalling-server/index.js';
+import { pc } from '../src/cli/colours.js';
 import { attemptLine } from '../src/cli/story.js';
 import { createNode, type NodeOptions } from '../src/index.js';
 import { playPunch } from './demo-punch.js';

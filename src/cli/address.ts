@@ -1,10 +1,10 @@
 // `wayleave address`: verifies an address and says what is in it.
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import type { InterfaceAddress } from '../address/address-schema.js';
 import type { NodeAddress } from '../address/node-address.js';
 import type { Behaviour } from '../nat/profile.js';
 import { formatEndpoint } from '../net/endpoint.js';
+import { pc } from './colours.js';
 import { EXIT, runCommand } from './output.js';
 
 export function registerAddress(program: Command): void {

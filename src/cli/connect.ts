@@ -1,10 +1,10 @@
 // `wayleave connect`: one pipe to one address; a message and its answer, or stdin line by line.
 import { createInterface } from 'node:readline';
 import { type Command, InvalidArgumentError } from 'commander';
-import pc from 'picocolors';
 import { systemClock } from '../net/clock.js';
 import type { Pipe } from '../pipe/pipe.js';
 import { STRATEGY_NAMES, type StrategyName } from '../strategies/strategy.js';
+import { pc } from './colours.js';
 import { type NodeFlags, nodeFlags, nodeOptions } from './node-flags.js';
 import { EXIT, type Output, runCommand } from './output.js';
 import { attemptLine } from './story.js';

@@ -1,8 +1,8 @@
 // `wayleave explain`: what a connect between two addresses would do, and why, without connecting.
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import type { Prediction } from '../strategies/prediction.js';
 import { REASONS } from '../strategies/reasons.js';
+import { pc } from './colours.js';
 import { type NodeFlags, nodeFlags, nodeOptions } from './node-flags.js';
 import { EXIT, runCommand } from './output.js';
 

@@ -2,11 +2,11 @@
 // of them share one pipe, which is made anew when it is lost.
 import type { Socket } from 'node:net';
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import { abortError, WayleaveError } from '../errors.js';
 import { systemClock } from '../net/clock.js';
 import { listenTcp } from '../net/sockets.js';
 import type { Pipe } from '../pipe/pipe.js';
+import { pc } from './colours.js';
 import { type ConnectFlags, connectFlags, connectTo } from './connect.js';
 import { decodeAnswer, encodeOpener } from './forward-opener.js';
 import { type ForwardTarget, forwardSpec } from './forward-target.js';

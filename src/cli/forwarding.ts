@@ -2,12 +2,12 @@
 // exactly that, and to nothing else. Names are resolved here, since the owner of this node typed them.
 import { lookup } from 'node:dns/promises';
 import { isIP, type Socket } from 'node:net';
-import pc from 'picocolors';
 import { WayleaveError } from '../errors.js';
 import { systemClock } from '../net/clock.js';
 import { toEndpoint } from '../net/endpoint.js';
 import { dialTcp } from '../net/sockets.js';
 import type { Pipe } from '../pipe/pipe.js';
+import { pc } from './colours.js';
 import { decodeOpener, encodeAnswer, isOpener } from './forward-opener.js';
 import type { ForwardTarget } from './forward-target.js';
 import type { Output } from './output.js';

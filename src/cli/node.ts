@@ -1,7 +1,7 @@
 // `wayleave node`: a node that stays up, prints its address, its pipes and their messages, and may echo.
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import type { Pipe } from '../pipe/pipe.js';
+import { pc } from './colours.js';
 import { type ForwardTarget, forwardTargets } from './forward-target.js';
 import { allowForwarding } from './forwarding.js';
 import type { NodeFlags } from './node-flags.js';

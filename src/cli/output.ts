@@ -1,7 +1,8 @@
 // What a command says: results on stdout (JSON lines with --json), everything else on stderr; the exit code for
 // each way a command can end. Nothing else in the CLI writes to the terminal.
-import pc from 'picocolors';
+
 import { ConnectError, WayleaveError } from '../errors.js';
+import { pc } from './colours.js';
 
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 

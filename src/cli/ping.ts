@@ -1,10 +1,10 @@
 // `wayleave ping`: round trips through a pipe, whatever strategy carries it: what messages of yours would see,
 // not what ICMP sees.
 import { type Command, InvalidArgumentError } from 'commander';
-import pc from 'picocolors';
 import { WayleaveError } from '../errors.js';
 import { systemClock } from '../net/clock.js';
 import type { Pipe } from '../pipe/pipe.js';
+import { pc } from './colours.js';
 import { type ConnectFlags, connectFlags, connectTo } from './connect.js';
 import { integer } from './node-flags.js';
 import { EXIT, type Output, runCommand } from './output.js';

@@ -1,10 +1,10 @@
 // A profile for people: a table, and under it what each line means for somebody who only wants to connect.
 import Table from 'cli-table3';
-import pc from 'picocolors';
 import type { InterfaceProfile, ProbeResult } from '../nat/probe.js';
 import type { Behaviour } from '../nat/profile.js';
 import type { PeerKind, Reach } from '../nat/reach.js';
 import { formatEndpoint } from '../net/endpoint.js';
+import { pc } from './colours.js';
 
 export function picture({ interfaces, reach }: ProbeResult): string {
   const table = new Table({

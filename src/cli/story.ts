@@ -1,7 +1,8 @@
 // One attempt in one line, for people: used by every command that connects, and by the demo.
-import pc from 'picocolors';
+
 import type { AttemptOutcome } from '../errors.js';
 import { REASONS, type Reason } from '../strategies/reasons.js';
+import { pc } from './colours.js';
 
 const MARK = {
   won: pc.green('✔'),

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import pc from 'picocolors';
+import { pc } from '../../src/cli/colours.js';
 import { runMatrix } from './matrix/matrix.js';
 import type { Run } from './matrix/result.js';
 import { DEFAULT_KINDS, NAT_KINDS, type NatKindName, natKind } from './nat-kinds.js';

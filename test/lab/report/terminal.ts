@@ -1,6 +1,6 @@
 // The matrix as a table for the terminal: one column a kind by number, so that it fits; colour by strategy.
 import Table from 'cli-table3';
-import pc from 'picocolors';
+import { pc } from '../../../src/cli/colours.js';
 import { type Cell, quantile, winner } from '../matrix/result.js';
 import { type Report, totals } from './report.js';
 
