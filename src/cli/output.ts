@@ -57,6 +57,10 @@ export async function runCommand(
   };
   const onInterrupt = stop(EXIT.interrupted);
   const onTerminate = stop(EXIT.done);
+  // whoever read our output has had enough (`| head`): there is nobody left to tell
+  process.stdout.on('error', error => {
+    if ((error as NodeJS.ErrnoException).code === 'EPIPE') stop(EXIT.done)();
+  });
   process.once('SIGINT', onInterrupt);
   process.once('SIGTERM', onTerminate);
   let code: number;
