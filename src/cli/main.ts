@@ -13,6 +13,11 @@ import { registerPing } from './ping.js';
 import { registerProbe } from './probe.js';
 import { registerServer } from './server.js';
 
+// `wayleave … | head`: the reader has had enough, which is no reason for a stack trace (output.ts ends the command)
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 const manifest = new URL('../../../package.json', import.meta.url);
 
 const program = new Command('wayleave')
