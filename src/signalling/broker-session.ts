@@ -120,6 +120,10 @@ class OpenSession implements BrokerSession {
   /** Takes its topics and says that it is here. */
   async begin(topics: BrokerTopics, goodbye: Buffer): Promise<void> {
     await this.#answered(() => this.#connected);
+    const sentAt = this.#clock.now();
+    await this.publish(topics.presence, this.presence, true);
+    this.roundTripMs = this.#clock.now() - sentAt;
+    // only now: what somebody has left at our topics may take the broker long to bring
     try {
       await this.#answered(() => this.#client.subscribeAsync([topics.box, topics.receipt], { qos: 1 }));
     } catch (cause) {
@@ -127,9 +131,6 @@ class OpenSession implements BrokerSession {
         cause,
       });
     }
-    const sentAt = this.#clock.now();
-    await this.publish(topics.presence, this.presence, true);
-    this.roundTripMs = this.#clock.now() - sentAt;
     this.subscribe(topics.presence).catch(() => {}); // where it is forbidden, what others write there stays
     this.#leave = () => this.publish(topics.presence, goodbye, true);
   }
