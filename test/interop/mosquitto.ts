@@ -24,13 +24,16 @@ export interface Mosquitto extends AsyncDisposable {
 }
 
 export interface MosquittoOptions {
-  /** Admits only this user. */
-  readonly account?: { readonly username: string; readonly password: string };
-  /** Further lines of its configuration. */
-  readonly config?: readonly string[];
+  /** Admits only these users. */
+  readonly accounts?: readonly { readonly username: string; readonly password: string }[];
+  /** Who may do what. */
+  readonly accessList?: string;
 }
 
-export async function startMosquitto({ account, config = [] }: MosquittoOptions = {}): Promise<Mosquitto> {
+export async function startMosquitto({
+  accounts = [],
+  accessList,
+}: MosquittoOptions = {}): Promise<Mosquitto> {
   const directory = await mkdtemp(join(tmpdir(), 'wayleave-mosquitto-'));
   const file = (name: string) => join(directory, name);
   const [port, tlsPort, wsPort, wssPort] = [
@@ -43,17 +46,17 @@ export async function startMosquitto({ account, config = [] }: MosquittoOptions 
   await writeFile(file('key.pem'), TLS_KEY);
   await writeFile(file('users'), '', { mode: 0o600 });
   const env = { ...process.env, PATH: SYSTEM_PATH };
-  if (account) {
-    const { username, password } = account;
+  for (const { username, password } of accounts) {
     execFileSync('mosquitto_passwd', ['-b', file('users'), username, password], { env, stdio: 'ignore' });
   }
+  if (accessList !== undefined) await writeFile(file('acl'), accessList);
   const secured = [`certfile ${file('cert.pem')}`, `keyfile ${file('key.pem')}`];
   const lines = [
     ...(process.getuid?.() === 0 ? ['user root'] : []), // its files here are not for others to read
     'persistence false',
     'log_dest stderr',
-    ...(account ? [`password_file ${file('users')}`] : ['allow_anonymous true']),
-    ...config,
+    ...(accounts.length > 0 ? [`password_file ${file('users')}`] : ['allow_anonymous true']),
+    ...(accessList === undefined ? [] : [`acl_file ${file('acl')}`]),
     `listener ${port} 127.0.0.1`,
     ...[`listener ${tlsPort} 127.0.0.1`, ...secured],
     ...[`listener ${wsPort} 127.0.0.1`, 'protocol websockets'],

@@ -2,6 +2,7 @@
 // None of it reaches the node's handlers, none of it keeps an honest message away. Each test has its positive twin: an
 // honest message that arrives all the same.
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -203,5 +204,33 @@ describeMosquitto('at a broker where anybody may do anything', () => {
     await flood;
     expect(calls).toHaveLength(20);
     expect(bob.events.filter(({ event }) => event === 'signalling-ignored').length).toBeLessThan(200);
+  });
+
+  it('with the access list of docs/mqtt.md strangers with a password neither read nor overwrite', async () => {
+    const guide = await readFile(new URL('../../docs/mqtt.md', import.meta.url), 'utf8');
+    const accessList = /```acl\n([^`]+)```/.exec(guide)![1]!;
+    const [alice, bob] = [createIdentity(), createIdentity()];
+    const accounts = [alice.id, bob.id, 'mallory'].map(username => ({ username, password: 'secret' }));
+    const closed = scope.use(await startMosquitto({ accounts, accessList }));
+    const as = (username: string) => closed.url.replace('//', `//${username}:secret@`);
+    const [near, far] = [alice, bob].map(identity => member(scope, [as(identity.id)], undefined, identity));
+    await Promise.all([near!.signalling.ready(), far!.signalling.ready()]);
+    const mallory = await connectAsync(as('mallory'), { reconnectPeriod: 0 });
+    scope.defer(() => mallory.endAsync(true));
+    const overheard: string[] = [];
+    mallory.on('message', topic => overheard.push(topic));
+    await mallory.subscribeAsync('wayleave/#');
+    const { presence } = topicsOf(bob.id);
+    await mallory.publishAsync(presence, 'junk', { qos: 1, retain: true });
+    const calls: string[] = [];
+    far!.signalling.onRequest(({ attempt }) => calls.push(attempt));
+    await ask(near!, far!, 'unseen');
+    expect(calls).toEqual(['unseen']);
+    await until(() => overheard.length === 2); // both nodes' presence, and nothing of Mallory's
+    expect(overheard.sort()).toEqual([alice, bob].map(({ id }) => topicsOf(id).presence).sort());
+    // mosquitto lets a node under another name subscribe, and brings it nothing
+    const eve = member(scope, [as('mallory')]);
+    await eve.signalling.ready();
+    await expect(ask(near!, eve, 'lost')).rejects.toMatchObject({ code: 'peer-not-registered' });
   });
 });

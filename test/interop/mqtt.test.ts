@@ -33,7 +33,7 @@ describeMosquitto('two nodes and an MQTT broker', () => {
   let broker: Mosquitto;
   let closed: Mosquitto;
   beforeAll(async () => {
-    [broker, closed] = await Promise.all([startMosquitto(), startMosquitto({ account: ACCOUNT })]);
+    [broker, closed] = await Promise.all([startMosquitto(), startMosquitto({ accounts: [ACCOUNT] })]);
   });
   afterAll(async () => {
     await Promise.all([broker, closed].map(one => one[Symbol.asyncDispose]()));
