@@ -119,12 +119,13 @@ export class MqttChannel implements SignallingChannel {
     return this.#kept[Symbol.asyncDispose]();
   }
 
-  /** Publishes the box, and gives it up when its receipt stays out. */
+  /** Publishes the box, once more when its receipt is late, and gives it up when that stays out. */
   async #transmit(session: BrokerSession, { to, parcel, over }: Sent, digest: string): Promise<void> {
     const { clock } = this.#options;
     try {
       await session.publish(topicsOf(to).box, parcel);
       await clock.sleep(Math.max(LATE_AFTER_MS, 2 * session.roundTripMs), over);
+      await session.publish(topicsOf(to).box, parcel); // the peer may have been about to return, or flooded
       using watched = await this.#watch(session, to);
       await clock.sleep(PATIENCE_MS.offline + session.roundTripMs, over);
       const { state = 'offline' } = watched.presence() ?? {};
