@@ -14,11 +14,13 @@ import {
 } from '../src/signalling/frames.js';
 import { bareHost, freshNonce, whyNotAdmitted } from './admission.js';
 import type { Backplane } from './backplane.js';
+import { Bans } from './bans.js';
+import { type Certificate, reloadCertificate } from './certificate.js';
 import { Client } from './client.js';
 import { Counts, type CutReason } from './counts.js';
 import { type EndpointSource, greet, renewalTime } from './endpoint-sources.js';
 import { FrontDoor, type Visitor } from './front-door.js';
-import { type Listening, listen, listeningUrls } from './listening.js';
+import { type Listening, listeningUrls } from './listening.js';
 import type { Log } from './log.js';
 import { renderMetrics } from './metrics.js';
 import type { ResolvedServerOptions } from './options.js';
@@ -28,6 +30,11 @@ import { Router } from './router.js';
 export interface Server extends AsyncDisposable {
   /** Where it listens, as URLs to hand out. */
   readonly listening: Listening;
+  /**
+   * Reads the files of `tlsCert` and `tlsKey` again, for connections to come; those that are open live on.
+   * @throws WayleaveError `bad-option` when they hold nothing usable: then the former certificate stays in use.
+   */
+  reload(): Promise<void>;
   /** Says goodbye to its clients, waits a little for them to leave, and ends. Idempotent, never rejects. */
   close(): Promise<void>;
 }
@@ -38,6 +45,10 @@ export interface ServerParts {
   readonly sources: readonly EndpointSource[];
   readonly log: Log;
   readonly clock?: Clock;
+  /** With it, the server speaks wss and https. */
+  readonly certificate?: Certificate | undefined;
+  /** Shared with other ports of this server. */
+  readonly bans?: Bans;
 }
 
 /** What the server knows of a client beyond what routing needs. */
@@ -68,7 +79,9 @@ export class SignallingServer implements Server {
       isReady: () => !this.#closing && parts.backplane.healthy,
       metrics: () => this.#renderMetrics(),
     };
-    this.#door = new FrontDoor(options, this.#counts, this.#clock, view, visitor => this.#welcome(visitor));
+    const { log, certificate, bans = new Bans(options, this.#clock.now) } = parts;
+    const house = { counts: this.#counts, bans, clock: this.#clock, log, certificate };
+    this.#door = new FrontDoor(options, house, view, visitor => this.#welcome(visitor));
     this.#router = new Router(parts.backplane, this.#counts, this.#clock);
   }
 
@@ -81,7 +94,7 @@ export class SignallingServer implements Server {
     const { backplane, sources, log } = this.#parts;
     for (const part of [backplane, ...sources]) this.#scope.use(part);
     try {
-      const port = await listen(this.#door.server, this.#options);
+      const port = await this.#door.gate.open();
       this.#listening = listeningUrls(this.#options, port, sources);
     } catch (error) {
       await this.#scope.close();
@@ -90,6 +103,21 @@ export class SignallingServer implements Server {
     void this.#watch();
     log.info({ ...this.#listening }, 'listening');
     return this;
+  }
+
+  async reload(): Promise<void> {
+    const { certificate, log } = this.#parts;
+    if (!certificate) return;
+    try {
+      await reloadCertificate(certificate, this.#options, this.#clock);
+      this.#counts.reloads++;
+      const { fingerprint, expiresAt } = certificate;
+      log.info({ fingerprint, expires: new Date(expiresAt).toISOString() }, 'certificate reloaded');
+    } catch (error) {
+      this.#counts.failedReloads++;
+      log.error({ reason: (error as Error).message }, 'certificate not reloaded, the former one stays');
+      throw error;
+    }
   }
 
   close(): Promise<void> {
@@ -132,6 +160,7 @@ export class SignallingServer implements Server {
     const { backplane, log } = this.#parts;
     const turnAway = (reason: CutReason, code: number, why: string) => {
       this.#counts.cut[reason]++;
+      this.#door.gate.accuse(seenAs.host, reason);
       log.debug({ from: seenAs.host, reason: why }, 'not registered');
       socket.close(code, why.slice(0, 100));
       return undefined;
@@ -170,7 +199,8 @@ export class SignallingServer implements Server {
   #left(client: Client): void {
     this.#clients.delete(client);
     this.#parts.backplane.leave(client);
-    this.#parts.log.debug({ id: client.id }, 'left');
+    if (client.cutFor) this.#door.gate.accuse(client.seenFrom, client.cutFor);
+    this.#parts.log.debug({ id: client.id, reason: client.cutFor }, 'left');
     if (this.#clients.size === 0) this.#onEmpty?.();
   }
 
@@ -194,14 +224,14 @@ export class SignallingServer implements Server {
   #renderMetrics(): string {
     return renderMetrics(this.#counts, {
       clients: this.#clients.size,
-      sockets: this.#door.socketCount,
+      sockets: this.#door.gate.socketCount,
       draining: this.#closing !== undefined,
     });
   }
 
   async #drain(): Promise<void> {
     this.#parts.log.info({ clients: this.#clients.size }, 'closing');
-    const closed = this.#door.shut();
+    this.#door.gate.drain();
     for (const client of [...this.#clients.keys()]) {
       client.push(JSON.stringify({ type: 'goodbye', reason: 'draining' }));
       client.flush();
@@ -213,8 +243,7 @@ export class SignallingServer implements Server {
       limit.signal.addEventListener('abort', () => resolve(), { once: true });
       if (this.#clients.size === 0) resolve();
     });
-    this.#door.destroy();
-    await closed;
+    await this.#door.gate.close();
     await this.#scope.close();
   }
 }

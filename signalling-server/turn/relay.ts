@@ -36,9 +36,12 @@ export interface RelayOptions {
   readonly secret?: string;
   /** Default: `wayleave`. Keep it short: it is part of every challenge (security.md, row 34). */
   readonly realm?: string;
-  /** With it, the TCP port speaks TLS too, and so does `port` here (443 passes most firewalls). PEM. */
+  /**
+   * With it, the TCP port speaks TLS too, and so does `port` here (443 passes most firewalls). PEM, or what is asked
+   * for the certificate to show before each handshake.
+   */
   readonly tls?:
-    | { readonly cert: string | Buffer; readonly key: string | Buffer; readonly port?: number }
+    | ((OwnCertificate | { readonly context: () => SecureContext }) & { readonly port?: number })
     | undefined;
   /** Relay to private, shared and this machine's own addresses too. Default: false. */
   readonly allowPrivatePeers?: boolean;
@@ -50,6 +53,11 @@ export interface RelayOptions {
   /** Answers Binding requests that reach the relay. Default: the mapped address, nothing of RFC 5780. */
   readonly answerBinding?: AnswerBinding;
   readonly clock?: Clock;
+}
+
+interface OwnCertificate {
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
 }
 
 /** What a client needs to use the relay. */
@@ -86,7 +94,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const core = newCore(options, secret, clock);
   const service = new TurnService(core, options.answerBinding ?? mappedAddressOnly);
   const { tls } = options;
-  const streams = new StreamPort(service, tls && secureContext(tls));
+  const streams = new StreamPort(service, tls && ('context' in tls ? tls.context : ownContext(tls)));
   const datagrams = (socket: UdpSocket) => {
     const port = new UdpPort(socket, service);
     return (bytes: Buffer, from: RemoteInfo) => port.receive(bytes, from);
@@ -129,9 +137,10 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   };
 }
 
-function secureContext({ cert, key }: NonNullable<RelayOptions['tls']>): SecureContext {
+function ownContext({ cert, key }: OwnCertificate): () => SecureContext {
   try {
-    return createSecureContext({ cert, key });
+    const context = createSecureContext({ cert, key });
+    return () => context;
   } catch (cause) {
     throw new WayleaveError('bad-option', `option tls: ${(cause as Error).message}`, { cause });
   }
