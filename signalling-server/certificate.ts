@@ -4,6 +4,8 @@ import { X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { WayleaveError } from '../src/errors.js';
 import type { Clock } from '../src/net/clock.js';
+import type { Counts } from './counts.js';
+import type { Log } from './log.js';
 import { type CertificatePem, readCertificate } from './option-files.js';
 import type { ResolvedServerOptions } from './options.js';
 
@@ -53,10 +55,19 @@ export class Certificate {
 export async function reloadCertificate(
   certificate: Certificate,
   options: ResolvedServerOptions,
-  clock: Clock,
+  { clock, counts, log }: { readonly clock: Clock; readonly counts: Counts; readonly log: Log },
 ): Promise<void> {
-  const pem = await readCertificate(options);
-  if (pem) certificate.replace(pem, clock.wall());
+  try {
+    const pem = await readCertificate(options);
+    if (pem) certificate.replace(pem, clock.wall());
+    counts.reloads++;
+    const { fingerprint, expiresAt } = certificate;
+    log.info({ fingerprint, expires: new Date(expiresAt).toISOString() }, 'certificate reloaded');
+  } catch (error) {
+    counts.failedReloads++;
+    log.error({ reason: (error as Error).message }, 'certificate not reloaded, the former one stays');
+    throw error;
+  }
 }
 
 function load({ cert, key }: CertificatePem): Shown {

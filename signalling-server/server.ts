@@ -20,6 +20,7 @@ import { Client } from './client.js';
 import { Counts, type CutReason } from './counts.js';
 import { type EndpointSource, greet, renewalTime } from './endpoint-sources.js';
 import { FrontDoor, type Visitor } from './front-door.js';
+import type { House } from './gate.js';
 import { type Listening, listeningUrls } from './listening.js';
 import type { Log } from './log.js';
 import { renderMetrics } from './metrics.js';
@@ -64,6 +65,7 @@ export class SignallingServer implements Server {
   readonly #clock: Clock;
   readonly #counts = new Counts();
   readonly #scope = new Scope();
+  readonly #house: House;
   readonly #door: FrontDoor;
   readonly #router: Router;
   readonly #clients = new Map<Client, Presence>();
@@ -80,8 +82,8 @@ export class SignallingServer implements Server {
       metrics: () => this.#renderMetrics(),
     };
     const { log, certificate, bans = new Bans(options, this.#clock.now) } = parts;
-    const house = { counts: this.#counts, bans, clock: this.#clock, log, certificate };
-    this.#door = new FrontDoor(options, house, view, visitor => this.#welcome(visitor));
+    this.#house = { counts: this.#counts, bans, clock: this.#clock, log, certificate };
+    this.#door = new FrontDoor(options, this.#house, view, visitor => this.#welcome(visitor));
     this.#router = new Router(parts.backplane, this.#counts, this.#clock);
   }
 
@@ -106,18 +108,8 @@ export class SignallingServer implements Server {
   }
 
   async reload(): Promise<void> {
-    const { certificate, log } = this.#parts;
-    if (!certificate) return;
-    try {
-      await reloadCertificate(certificate, this.#options, this.#clock);
-      this.#counts.reloads++;
-      const { fingerprint, expiresAt } = certificate;
-      log.info({ fingerprint, expires: new Date(expiresAt).toISOString() }, 'certificate reloaded');
-    } catch (error) {
-      this.#counts.failedReloads++;
-      log.error({ reason: (error as Error).message }, 'certificate not reloaded, the former one stays');
-      throw error;
-    }
+    const { certificate } = this.#parts;
+    if (certificate) await reloadCertificate(certificate, this.#options, this.#house);
   }
 
   close(): Promise<void> {
