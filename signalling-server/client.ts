@@ -120,6 +120,11 @@ export class Client implements Seat {
     this.#socket.ping();
   }
 
+  /** Bytes that wait for it. */
+  get heldBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
   get isCut(): boolean {
     return this.#cutFor !== undefined;
   }

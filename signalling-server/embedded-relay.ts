@@ -63,6 +63,7 @@ export function relayEndpoints(options: ResolvedServerOptions, relay: Relay, por
       stun: [],
       turn: [{ ...relay.grant(id, { host }), urls: urls(dialled) }],
     }),
+    metrics: () => relay.metrics(),
     [Symbol.asyncDispose]: () => relay.close(),
   };
 }

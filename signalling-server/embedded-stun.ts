@@ -9,7 +9,8 @@ import { inUrl, publicHost } from './listening.js';
 import type { Log } from './log.js';
 import type { ResolvedServerOptions } from './options.js';
 import type { StunLimits } from './stun-limits.js';
-import { createStunResponder, type StunResponderOptions } from './stun-responder.js';
+import { stunMetrics } from './stun-metrics.js';
+import { createStunResponder, type StunResponder, type StunResponderOptions } from './stun-responder.js';
 
 const EVERYWHERE = ['0.0.0.0', '::'];
 
@@ -33,7 +34,9 @@ export async function embeddedStun(
     }),
   );
   const { port } = main.endpoints[0]!;
-  for (const other of others) await alsoOn({ host: other, port, ...common }, scope, log);
+  const responders = [main];
+  for (const other of others)
+    responders.push(...(await alsoOn({ host: other, port, ...common }, scope, log)));
   const url = (address: string) => `stun:${inUrl(address)}:${port}`;
   const everywhere = others.map(familyOf);
   if (EVERYWHERE.includes(host!)) everywhere.push(familyOf(host!));
@@ -46,6 +49,7 @@ export async function embeddedStun(
       stun: [...new Set([dialled, ...furtherAddresses])].map(url),
       turn: [],
     }),
+    metrics: () => stunMetrics(responders),
     [Symbol.asyncDispose]: () => scope.close(),
   };
 }
@@ -62,12 +66,13 @@ function stunLimits(options: ResolvedServerOptions): StunLimits {
 }
 
 /** IPv6 beside IPv4 where the system has it; without it the server does its work all the same. */
-async function alsoOn(options: StunResponderOptions, scope: Scope, log: Log): Promise<void> {
+async function alsoOn(options: StunResponderOptions, scope: Scope, log: Log): Promise<StunResponder[]> {
   try {
-    scope.use(await createStunResponder(options));
+    return [scope.use(await createStunResponder(options))];
   } catch (error) {
     if (!(error instanceof WayleaveError)) throw error;
     log.warn({ host: options.host, port: options.port, reason: error.message }, 'no STUN there');
+    return [];
   }
 }
 

@@ -70,6 +70,11 @@ export class Gate {
     return this.#open.size;
   }
 
+  /** Connections whose time to register runs. */
+  get unregisteredCount(): number {
+    return this.#timeLimits.size;
+  }
+
   get isDraining(): boolean {
     return this.#draining;
   }

@@ -2,7 +2,7 @@
 // connection; everything else is told where it is.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ipScope, unmappedIp } from '../src/net/ip-scope.js';
-import { METRICS_CONTENT_TYPE } from './metrics.js';
+import { EXPOSITION_CONTENT_TYPE } from './exposition.js';
 import type { ResolvedServerOptions } from './options.js';
 
 export interface HttpView {
@@ -63,7 +63,7 @@ export async function answerHttp(
         reply(403, 'metrics are not for you\n');
         return;
       }
-      reply(200, view.metrics(), METRICS_CONTENT_TYPE);
+      reply(200, view.metrics(), EXPOSITION_CONTENT_TYPE);
       return;
     }
     case '/':

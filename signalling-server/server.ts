@@ -3,16 +3,8 @@
 import { DecodeError } from '../src/errors.js';
 import { type Clock, systemClock } from '../src/net/clock.js';
 import { Scope } from '../src/net/scope.js';
-import {
-  CLIENT_FRAMES,
-  CLOSE_CODES,
-  type ClientFrames,
-  checkFrame,
-  MAX_BOX_BYTES,
-  PROTOCOL_VERSION,
-  parseFrame,
-} from '../src/signalling/frames.js';
-import { bareHost, freshNonce, whyNotAdmitted } from './admission.js';
+import { CLOSE_CODES, type ClientFrames, MAX_BOX_BYTES, PROTOCOL_VERSION } from '../src/signalling/frames.js';
+import { bareHost, freshNonce, readRegister, whyNotAdmitted } from './admission.js';
 import type { Backplane } from './backplane.js';
 import { Bans } from './bans.js';
 import { type Certificate, reloadCertificate } from './certificate.js';
@@ -23,8 +15,9 @@ import { FrontDoor, type Visitor } from './front-door.js';
 import type { House } from './gate.js';
 import { type Listening, listeningUrls } from './listening.js';
 import type { Log } from './log.js';
-import { renderMetrics } from './metrics.js';
+import { signallingMetrics } from './metrics.js';
 import type { ResolvedServerOptions } from './options.js';
+import { ProcessMetrics } from './process-metrics.js';
 import { Router } from './router.js';
 
 /** A running server. Disposing of it is `close`. */
@@ -68,6 +61,7 @@ export class SignallingServer implements Server {
   readonly #house: House;
   readonly #door: FrontDoor;
   readonly #router: Router;
+  readonly #process = this.#scope.use(new ProcessMetrics());
   readonly #clients = new Map<Client, Presence>();
   #listening: Listening | undefined;
   #closing: Promise<void> | undefined;
@@ -78,7 +72,7 @@ export class SignallingServer implements Server {
     this.#parts = parts;
     this.#clock = parts.clock ?? systemClock;
     const view = {
-      isReady: () => !this.#closing && parts.backplane.healthy,
+      isReady: () => this.#isReady,
       metrics: () => this.#renderMetrics(),
     };
     const { log, certificate, bans = new Bans(options, this.#clock.now) } = parts;
@@ -119,6 +113,10 @@ export class SignallingServer implements Server {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  get #isReady(): boolean {
+    return !this.#closing && this.#parts.backplane.healthy;
   }
 
   /** A new WebSocket: challenged, heard once, then registered or sent away. */
@@ -214,11 +212,15 @@ export class SignallingServer implements Server {
   }
 
   #renderMetrics(): string {
-    return renderMetrics(this.#counts, {
-      clients: this.#clients.size,
-      sockets: this.#door.gate.socketCount,
-      draining: this.#closing !== undefined,
+    const signalling = signallingMetrics({
+      ...this.#house,
+      options: this.#options,
+      gate: this.#door.gate,
+      clients: [...this.#clients.keys()],
+      ready: this.#isReady,
     });
+    const ofParts = this.#parts.sources.map(source => source.metrics?.() ?? '');
+    return [signalling, ...ofParts, this.#process.render()].join('');
   }
 
   async #drain(): Promise<void> {
@@ -238,12 +240,4 @@ export class SignallingServer implements Server {
     await this.#door.gate.close();
     await this.#scope.close();
   }
-}
-
-/** @throws DecodeError */
-function readRegister(data: Buffer, isBinary: boolean): ClientFrames['register'] {
-  if (isBinary) throw new DecodeError('frame', 'binary');
-  const frame = checkFrame(CLIENT_FRAMES, parseFrame(data.toString()));
-  if (frame?.type !== 'register') throw new DecodeError('frame/type', 'register first');
-  return frame as ClientFrames['register'];
 }

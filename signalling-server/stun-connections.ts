@@ -93,6 +93,11 @@ export class StunConnections implements AsyncDisposable {
     this.#serve(socket, from, at, ended.signal, leave);
   }
 
+  /** How many are open and ours. */
+  get size(): number {
+    return this.#open.size;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     const closing = [...this.#open].map(

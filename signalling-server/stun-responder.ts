@@ -64,6 +64,8 @@ export interface StunResponder extends AsyncDisposable {
   /** The bound endpoints: first address first, first port first; two or four. */
   readonly endpoints: readonly Endpoint[];
   readonly counters: Readonly<StunCounters>;
+  /** What is open now: TCP connections for STUN, and answers whose time has not come. */
+  readonly waiting: { readonly connections: number; readonly answers: number };
   /** Stops answering and closes every connection. Idempotent. */
   close(): Promise<void>;
 }
@@ -92,6 +94,7 @@ export async function createStunResponder(options: StunResponderOptions): Promis
   const handOver = options.neighbour && ((socket: Socket) => options.neighbour!.connection(socket));
   const { admits = () => true } = options;
   const connections = new StunConnections({ site, hosts, limits, counters, clock, handOver, admits });
+  const delayed = scope.use(new DelayedAnswers());
   try {
     const onConnection = (socket: Socket, at: Corner) => connections.take(socket, at);
     const first = await bindPort(scope, hosts, 0, options.port ?? 3478, onConnection);
@@ -100,7 +103,6 @@ export async function createStunResponder(options: StunResponderOptions): Promis
     site.ports = [first.port, rest.port];
     scope.use(connections); // released first: a listener is closed only when its connections are
     const limiter = new SourceLimiter(limits.udp, clock.now);
-    const delayed = scope.use(new DelayedAnswers());
     const { neighbour } = options;
     answerDatagrams([first.sockets, rest.sockets], { site, limiter, delayed, counters, neighbour });
   } catch (error) {
@@ -111,6 +113,9 @@ export async function createStunResponder(options: StunResponderOptions): Promis
   return {
     endpoints: hosts.flatMap(each => site.ports.map(port => ({ host: each, port }))),
     counters,
+    get waiting() {
+      return { connections: connections.size, answers: delayed.size };
+    },
     close: () => scope.close(),
     [Symbol.asyncDispose]: () => scope.close(),
   };

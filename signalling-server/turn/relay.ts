@@ -16,6 +16,7 @@ import type { RelayCounters } from './counters.js';
 import { issue, MAX_CREDENTIAL_S, type RelayAccount } from './credentials.js';
 import type { RelayLimits } from './limits.js';
 import { listen, urlsOf } from './listeners.js';
+import { relayMetrics } from './metrics.js';
 import type { PortRange } from './relay-ports.js';
 import { type AnswerBinding, TurnService } from './service.js';
 import { StreamPort } from './stream-port.js';
@@ -71,6 +72,8 @@ export interface Relay extends AsyncDisposable {
   /** `turn:` and `turns:` URLs (RFC 7065). */
   readonly urls: readonly string[];
   readonly counters: Readonly<RelayCounters>;
+  /** The same and more, for Prometheus. */
+  metrics(): string;
   /**
    * Credentials for a client.
    * @param options.ttlS 1 to 3,600 seconds, default 3,600: no allocation begins later.
@@ -123,6 +126,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   return {
     urls,
     counters: core.counters,
+    metrics: () => relayMetrics(core),
     grant: (id, { ttlS = MAX_CREDENTIAL_S, host } = {}) => ({
       urls,
       ...issue(secret, id, ttlS, clock.wall()),

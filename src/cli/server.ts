@@ -65,7 +65,7 @@ function optionOf({ key, flag, placeholder, kind, why, standard, words }: Settin
     ...(flag!.startsWith('--no-') ? ['Turns off:'] : []),
     why,
     ...(words ? [`One of ${words.join(', ')}.`] : []),
-    ...(kind === 'list' ? ['Repeatable.'] : []),
+    ...(kind === 'list' ? ['Repeatable, or comma separated.'] : []),
   ];
   const usual = COMMAND_DEFAULTS[key as keyof ServerOptions] ?? standard;
   if (typeof usual === 'number' || typeof usual === 'string') means.push(`(default: ${usual})`);
@@ -74,7 +74,7 @@ function optionOf({ key, flag, placeholder, kind, why, standard, words }: Settin
 }
 
 function gather(item: string, former: readonly string[] = []): readonly string[] {
-  return [...former, item];
+  return [...former, ...item.split(',')];
 }
 
 /** What was really given on the command line, by the keys of the options. */
