@@ -3,8 +3,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type BanLimits, Bans } from '../../signalling-server/bans.js';
 import { createServer, type ServerOptions } from '../../signalling-server/index.js';
 import { resolveServerOptions } from '../../signalling-server/options.js';
+import { createStunResponder } from '../../signalling-server/stun-responder.js';
 import { systemClock } from '../../src/net/clock.js';
 import { Scope } from '../../src/net/scope.js';
+import { StreamStunClient } from '../../src/stun/stream-client.js';
+import { UdpStunClient } from '../../src/stun/udp-client.js';
 import { metric, RawClient } from './raw-client.js';
 
 let scope = new Scope();
@@ -212,5 +215,21 @@ describe('a server that bans', () => {
     await bad.closed;
     await from(signalling, '203.0.113.8').register();
     expect(await metric(metrics, 'wayleave_bans_active')).toBe(0);
+  });
+
+  it('is consulted for STUN and TURN over TCP, where a source has proved itself, and not over UDP', async () => {
+    let banned = false;
+    await using responder = await createStunResponder({ host: '127.0.0.1', port: 0, admits: () => !banned });
+    const server = responder.endpoints[0]!;
+    const overTcp = async () => {
+      await using client = await StreamStunClient.open({ server });
+      return (await client.request({})).message.class;
+    };
+    await using udp = await UdpStunClient.open({ family: 4 });
+    expect(await overTcp()).toBe('success');
+    banned = true;
+    await expect(overTcp()).rejects.toThrow();
+    expect(responder.counters.refused).toBe(1);
+    expect((await udp.request(server, {})).message.class).toBe('success');
   });
 });
