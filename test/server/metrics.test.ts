@@ -8,8 +8,8 @@ import { Scope } from '../../src/net/scope.js';
 import { UdpStunClient } from '../../src/stun/udp-client.js';
 import { certificatePem } from './certificates.js';
 import { type Family, readExposition } from './exposition.js';
-import { metric, RawClient } from './raw-client.js';
-import { RawClient as TurnClient, UDP } from './turn-raw.js';
+import { metric, RawClient, rawSocket } from './raw-client.js';
+import { codeOf, RawClient as TurnClient, UDP } from './turn-raw.js';
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const EVERYTHING: ServerOptions = { host: '127.0.0.1', port: 0 };
@@ -124,8 +124,12 @@ describe('what is counted', () => {
     const { username, credential } = turn[0]!;
     await client.login({ username, credential });
     await client.ask('Allocate', [UDP]);
-    await client.ask('CreatePermission', [['XOR-PEER-ADDRESS', { host: '198.51.100.1', port: 1 }]]);
-    await client.ask('CreatePermission', [['XOR-PEER-ADDRESS', { host: '127.0.0.1', port: 1 }]]);
+    const permit = (host: string) =>
+      client.ask('CreatePermission', [['XOR-PEER-ADDRESS', { host, port: 1 }]]);
+    expect([codeOf(await permit('198.51.100.1')), codeOf(await permit('10.0.0.1'))]).toEqual([
+      'success',
+      403,
+    ]);
     const value = (name: string) => metric(listening.metrics, name);
     expect(await value('wayleave_turn_allocations')).toBe(1);
     expect(await value('wayleave_turn_permissions')).toBe(1);
@@ -141,9 +145,13 @@ describe('what is counted', () => {
     ];
     stuck.socket.pause();
     const box = Buffer.alloc(16_000).toString('base64');
-    for (let ref = 0; (await metric(listening.metrics, 'wayleave_held_bytes')) === 0; )
+    for (let ref = 0, held = 0; held === 0; ) {
       for (let i = 0; i < 50; i++) sender.post(stuck.id, ref++, box);
-    expect(await metric(listening.metrics, 'wayleave_held_bytes_most')).toBeGreaterThan(0);
+      const families = await scrape(listening);
+      const value = (name: string) => families.get(name)!.samples[0]!.value;
+      held = value('wayleave_held_bytes');
+      expect(value('wayleave_held_bytes_most')).toBe(held); // there is but one
+    }
   });
 
   it('connections over the limit in all', async () => {
@@ -160,6 +168,7 @@ describe('what is counted', () => {
   it('the process: its files, and how late its event loop runs', async () => {
     const listening = await start();
     await scrape(listening); // from here on
+    await systemClock.sleep(50);
     const until = systemClock.now() + 200;
     while (systemClock.now() < until); // late, and known to be
     await systemClock.sleep(50);
@@ -177,7 +186,9 @@ describe('what is counted', () => {
   it('TLS: handshakes that fail, and until when the certificate is good', async () => {
     const server = scope.use(await createServer({ ...EVERYTHING, stunPort: null, tls: certificatePem() }));
     const url = server.listening.metrics;
-    await expect(fetch(url)).rejects.toThrow(); // not trusted
+    const plain = await rawSocket(scope, url);
+    plain.socket.write('GET / HTTP/1.1\r\n\r\n');
+    await plain.ended;
     const { Agent, request } = await import('node:https');
     const agent = new Agent({ rejectUnauthorized: false });
     const text = await new Promise<string>((resolve, reject) => {
