@@ -11,6 +11,7 @@ import { decodeMessage } from '../stun/message.js';
 import { type Allocated, Allocation, type RelayedTransport } from './allocation.js';
 import { bindConnection } from './data-connection.js';
 import { Driver } from './driver.js';
+import { keepAlive } from './keep-alive.js';
 import type { Settle } from './peer-leases.js';
 import { openLink, type ServerLink } from './server-link.js';
 import { SpareConnection } from './spare-connection.js';
@@ -29,6 +30,8 @@ export interface OpenOptions {
   readonly family?: Family | undefined;
   /** Lifetime to ask for, in seconds. Default: the server's choice. */
   readonly lifetimeS?: number | undefined;
+  /** A word to the server so often, so that no NAT on the way forgets the allocation. Default: 15,000. */
+  readonly keepAliveMs?: number | undefined;
   readonly clock?: Clock;
   readonly signal?: AbortSignal | undefined;
 }
@@ -41,6 +44,8 @@ export class TurnClient implements AsyncDisposable {
   readonly server: TurnServer;
   readonly relayedTransport: RelayedTransport;
   readonly #clock: Clock;
+  readonly #keepAliveMs: number | undefined;
+  readonly #ended = new AbortController();
   readonly #allocation: Allocation;
   readonly #driver: Driver;
   readonly #lost: { promise: Promise<WayleaveError>; resolve: (error: WayleaveError) => void };
@@ -61,6 +66,7 @@ export class TurnClient implements AsyncDisposable {
     this.server = server;
     this.relayedTransport = options.relayed ?? 'udp';
     this.#clock = options.clock ?? systemClock;
+    this.#keepAliveMs = options.keepAliveMs;
     let resolve!: (error: WayleaveError) => void;
     const promise = new Promise<WayleaveError>(settle => {
       resolve = settle;
@@ -109,6 +115,7 @@ export class TurnClient implements AsyncDisposable {
       this.#allocated = await this.#operate<Allocated>(signal, (nowMs, settle) => {
         this.#allocation.allocate(nowMs, settle);
       });
+      void keepAlive(this.#clock, this.#ended.signal, bytes => this.#link?.send(bytes), this.#keepAliveMs);
     } catch (error) {
       // An aborted caller need not wait until the server has taken back what it is just giving.
       if (signal?.aborted) void this.close();
@@ -163,6 +170,7 @@ export class TurnClient implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#ended.abort();
     const enough = new AbortController();
     const released = new Promise<void>(resolve => {
       this.#allocation.release(this.#clock.now(), resolve);
