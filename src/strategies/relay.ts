@@ -68,6 +68,7 @@ export const relay: Strategy = {
       role: 'client',
       expected: peer.id,
       timeoutMs,
+      fault: end.fault,
       ...within,
     });
     end.own(stream);
@@ -110,10 +111,8 @@ export const relay: Strategy = {
     if (!admitted) await channel.next('relay-address', within);
     const { stream, secured } = await untilAdmitted(clock, tasks.signal, async () => {
       const stream = await end.connect(remote, within);
-      return {
-        stream,
-        secured: await secure(stream, identity, { role: 'server', expected, timeoutMs, ...within }),
-      };
+      const options = { role: 'server', expected, timeoutMs, fault: end.fault, ...within } as const;
+      return { stream, secured: await secure(stream, identity, options) };
     });
     const hello = await receiveHello(secured, { timeoutMs: timeoutMs + LEAD_MS, ...within });
     if (hello.purpose !== 'open' || hello.attempt !== request.attempt) {

@@ -44,7 +44,6 @@ export class TurnClient implements AsyncDisposable {
   readonly server: TurnServer;
   readonly relayedTransport: RelayedTransport;
   readonly #clock: Clock;
-  readonly #keepAliveMs: number | undefined;
   readonly #ended = new AbortController();
   readonly #allocation: Allocation;
   readonly #driver: Driver;
@@ -66,7 +65,6 @@ export class TurnClient implements AsyncDisposable {
     this.server = server;
     this.relayedTransport = options.relayed ?? 'udp';
     this.#clock = options.clock ?? systemClock;
-    this.#keepAliveMs = options.keepAliveMs;
     let resolve!: (error: WayleaveError) => void;
     const promise = new Promise<WayleaveError>(settle => {
       resolve = settle;
@@ -99,23 +97,29 @@ export class TurnClient implements AsyncDisposable {
     return this.#allocated!.mapped;
   }
 
-  /** Resolves with the reason when the allocation is gone: `closed` after `close`. Never rejects. */
+  /**
+   * Resolves with the reason when the allocation is gone: after `close` with `closed`, or, if the server did not
+   * take it back within a second, `no-answer`. Never rejects.
+   */
   get lost(): Promise<WayleaveError> {
     return this.#lost.promise;
   }
 
   /** @internal */
-  async open(signal: AbortSignal | undefined): Promise<void> {
+  async open({ signal, keepAliveMs }: OpenOptions): Promise<void> {
     const events = {
       onFrame: (frame: Frame) => this.#onFrame(frame),
-      onClosed: (error: WayleaveError) => this.#allocation.fail(error, this.#clock.now()),
+      onClosed: (error: WayleaveError) => {
+        this.#lost.resolve(error);
+        this.#allocation.fail(error, this.#clock.now());
+      },
     };
     this.#link = await openLink(this.server, events, signal);
     try {
       this.#allocated = await this.#operate<Allocated>(signal, (nowMs, settle) => {
         this.#allocation.allocate(nowMs, settle);
       });
-      void keepAlive(this.#clock, this.#ended.signal, bytes => this.#link?.send(bytes), this.#keepAliveMs);
+      void keepAlive(this.#clock, this.#ended.signal, bytes => this.#link?.send(bytes), keepAliveMs);
     } catch (error) {
       // An aborted caller need not wait until the server has taken back what it is just giving.
       if (signal?.aborted) void this.close();
@@ -172,13 +176,15 @@ export class TurnClient implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#ended.abort();
     const enough = new AbortController();
-    const released = new Promise<void>(resolve => {
-      this.#allocation.release(this.#clock.now(), resolve);
+    const released = new Promise<WayleaveError>(resolve => {
+      const closed = new WayleaveError('closed', 'the allocation was closed by its owner');
+      this.#allocation.release(this.#clock.now(), () => resolve(closed));
       this.#driver.pump();
     });
-    await Promise.race([released, this.#clock.sleep(RELEASE_MS, enough.signal).catch(() => {})]);
+    const silent = new WayleaveError('no-answer', 'the server does not answer');
+    const silence = this.#clock.sleep(RELEASE_MS, enough.signal).catch(() => {});
+    const closed = await Promise.race([released, silence.then(() => silent)]);
     enough.abort();
-    const closed = new WayleaveError('closed', 'the allocation was closed by its owner');
     this.#allocation.fail(closed, this.#clock.now());
     this.#driver[Symbol.dispose]();
     this.#spare?.[Symbol.dispose]();
@@ -234,7 +240,7 @@ export async function openTurn(server: TurnServer, options: OpenOptions = {}): P
   for (let port = 1; ; port++) {
     const client = new TurnClient(server, options);
     try {
-      await client.open(options.signal);
+      await client.open(options);
       return client;
     } catch (error) {
       if (!(error instanceof TurnError) || error.remedyKind !== 'another-port' || port === MAX_PORTS)

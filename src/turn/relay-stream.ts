@@ -189,14 +189,20 @@ export class RelayEnd implements AsyncDisposable {
     return await openDatagramStream(this.#client, peer, role);
   }
 
+  /** Resolves when the allocation is gone: undefined when we gave it back, else the relay's part in it. */
+  get fault(): Promise<WayleaveError | undefined> {
+    const where = formatEndpoint(this.server.endpoint);
+    return this.lost.then(({ code, message }) =>
+      code === 'closed'
+        ? undefined
+        : new WayleaveError('connection-lost', `the relay ${where} is lost: ${message}`),
+    );
+  }
+
   /** From here on the stream owns the allocation, and shares its fate. */
   own(stream: Duplex): void {
     this.#streaming = true;
-    void this.lost.then(error => {
-      if (stream.destroyed) return;
-      const where = formatEndpoint(this.server.endpoint);
-      stream.destroy(new WayleaveError('connection-lost', `the relay ${where} is lost: ${error.message}`));
-    });
+    void this.fault.then(fault => fault && stream.destroy(fault));
     if (stream.destroyed) void this.#client.close();
     else stream.once('close', () => void this.#client.close());
   }
