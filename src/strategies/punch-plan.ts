@@ -14,7 +14,7 @@ const MAX_DIALS = { birthdayRandomSide: 256, birthdayKnownSide: 1024, window: 12
 export interface PunchSide {
   /** Where the world sees its punch port. */
   readonly mapped: Endpoint;
-  readonly tcp: Pick<Behaviour, 'kind' | 'mapping' | 'filtering' | 'ports' | 'unsolicitedSyn'>;
+  readonly tcp: Pick<Behaviour, 'kind' | 'mapping' | 'filtering' | 'ports' | 'unsolicitedSyn' | 'egress'>;
   /** External ports it was given one after another just now; empty where the next one is known anyway. */
   readonly recentPorts: readonly number[];
 }
@@ -69,6 +69,7 @@ export function outlook(
   b: PunchSide['tcp'],
 ): { plan: PlanName } | { impossible: Reason } {
   if (a.kind === 'blocked' || b.kind === 'blocked') return { impossible: 'tcp-blocked' };
+  if (a.egress === 'web-only' || b.egress === 'web-only') return { impossible: 'only-web-out' };
   const [one, other] = [foresight(a), foresight(b)];
   if (one === 'known' && other === 'known') return { plan: 'simultaneous-open' };
   const known = one === 'known' ? a : other === 'known' ? b : undefined;
