@@ -9,7 +9,7 @@ import { topicsOf } from '../../src/signalling/broker-topics.js';
 import { createSignalling } from '../../src/signalling/signalling.js';
 import { requesterAt } from '../node/requester.js';
 import { requirement } from '../requirements.js';
-import { type Member, member, REQUEST, until } from '../unit/signalling/members.js';
+import { type Member, member, REQUEST, strangeClock, until } from '../unit/signalling/members.js';
 import { startMosquitto } from './mosquitto.js';
 
 const describeMosquitto = await requirement('mosquitto');
@@ -55,6 +55,26 @@ describeMosquitto('the channel to a broker', () => {
     await expect(ask(alice, alice, 'x')).rejects.toMatchObject({ code: 'server-unreachable' });
   });
 
+  it('a broker that stalls: a message is given up, leaving takes half a second, and it may go on', async () => {
+    const broker = scope.use(await startMosquitto());
+    const [alice, bob] = [
+      member(scope, [broker.url], strangeClock({ factor: 5 })),
+      member(scope, [broker.url]),
+    ];
+    await Promise.all([alice.signalling.ready(), bob.signalling.ready()]);
+    broker.stall();
+    const failed = { code: 'server-unreachable', message: expect.stringContaining('did not acknowledge') };
+    await expect(ask(alice, bob, 'stalled')).rejects.toMatchObject(failed);
+    const leaving = member(scope, [broker.url]);
+    await alice.signalling[Symbol.asyncDispose]();
+    await leaving.signalling[Symbol.asyncDispose]();
+    broker.goOn();
+    const carol = member(scope, [broker.url]);
+    await carol.signalling.ready();
+    await ask(carol, bob, 'goes on');
+    expect(count(bob, 'signalling-lost')).toBe(0);
+  });
+
   it('a send ends with its signal, with its channel, and when too many wait', async () => {
     const broker = scope.use(await startMosquitto());
     const alice = member(scope, [broker.url]);
@@ -93,7 +113,7 @@ describeMosquitto('the channel to a broker', () => {
     await until(() => notes.length === 4);
     expect(notes).toEqual([1, 0, 1, 0]);
     await watcher.endAsync();
-    await expect.poll(held, { timeout: 5000 }).toBeLessThanOrEqual(before);
+    await until(() => held() <= before);
   });
 
   it('the round trip is measured, and a broker greets nobody', async () => {
