@@ -4,11 +4,12 @@ import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { NodeAddress } from './address/node-address.js';
 import { debugLog } from './debug-log.js';
-import { type AttemptOutcome, abortError, WayleaveError } from './errors.js';
+import { type AttemptOutcome, WayleaveError } from './errors.js';
 import { publish } from './events.js';
 import { createIdentity, type Identity, loadIdentity } from './identity/keys.js';
 import type { NodeId } from './identity/node-id.js';
 import { systemClock } from './net/clock.js';
+import { orAbort } from './net/or-abort.js';
 import { Scope } from './net/scope.js';
 import type { NodeEvents, PipeHandler } from './node-events.js';
 import {
@@ -152,11 +153,7 @@ export class Node implements AsyncDisposable {
     const { timeoutMs = READY_MS, signal } = options;
     using deadline = systemClock.deadline(timeoutMs, [signal, this.#scope.signal]);
     if (this.#options.servers.length > 0) await this.#signalling.ready(deadline.signal);
-    await new Promise<unknown>((resolve, reject) => {
-      const onAbort = () => reject(abortError(deadline.signal));
-      deadline.signal.addEventListener('abort', onAbort, { once: true });
-      void this.#surroundings.known().then(resolve);
-    });
+    await orAbort(this.#surroundings.known(), deadline.signal);
   }
 
   /** Calls `handler` for every message of every pipe, present and future. Dispose the result to stop. */
@@ -191,15 +188,22 @@ export class Node implements AsyncDisposable {
     const signalling = new AttemptSignalling(this.#signalling, id, this.address, peer);
     try {
       const chosen = names.map(name => strategies.find(strategy => strategy.name === name));
+      const surroundings = this.#surroundings;
       const attempt: Attempt = {
         id,
-        self: this.address,
+        get self() {
+          return surroundings.own.current;
+        },
         peer,
         identity: this.#identity,
         clock: systemClock,
         handshakeTimeoutMs: this.#options.handshakeTimeoutMs,
         inbound: this.#inbound,
-        punchPorts: this.#surroundings.punchPorts,
+        get isMeasured() {
+          return surroundings.measured;
+        },
+        measured: within => surroundings.whenMeasured(within),
+        punchPorts: surroundings.punchPorts,
         turnServers: within => signalling.turnServers(within),
         serverRoundTripMs: within => signalling.roundTripMs(within),
         channel: () => signalling.channel(),

@@ -37,11 +37,15 @@ export interface Link {
 /** One `connect` in the making, as its strategies see it. */
 export interface Attempt {
   readonly id: string;
+  /** Our present address, which may come to say more while the attempt lasts. */
   readonly self: NodeAddress;
   readonly peer: NodeAddress;
   readonly identity: Identity;
   readonly clock: Clock;
   readonly handshakeTimeoutMs: number;
+  /** Whether all is known of this node's place that will be; if not, `measured` settles then, or when it cannot be. */
+  readonly isMeasured: boolean;
+  measured(signal: AbortSignal): Promise<void>;
   /** Where dial-backs of this attempt arrive. */
   readonly inbound: Inbound;
   /** The relays that this node may use now. */
