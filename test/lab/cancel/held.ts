@@ -18,7 +18,7 @@ export interface Held {
   readonly listeners: number;
 }
 
-export function held(): Held {
+function held(): Held {
   globalThis.gc!();
   const resources = process.getActiveResourcesInfo();
   const count = (pattern: RegExp) => resources.filter(name => pattern.test(name)).length;
