@@ -198,6 +198,7 @@ export class Node implements AsyncDisposable {
         identity: this.#identity,
         clock: systemClock,
         handshakeTimeoutMs: this.#options.handshakeTimeoutMs,
+        heartbeatMs: this.#options.heartbeatMs,
         inbound: this.#inbound,
         get isMeasured() {
           return surroundings.measured;
@@ -236,7 +237,7 @@ export class Node implements AsyncDisposable {
   }
 
   #respondToRequests(): void {
-    const { handshakeTimeoutMs, dialRequestsPerNode, dialRequestsPerPeer } = this.#options;
+    const { handshakeTimeoutMs, heartbeatMs, dialRequestsPerNode, dialRequestsPerPeer } = this.#options;
     const limits = { perNodePerMinute: dialRequestsPerNode, perPeerPerMinute: dialRequestsPerPeer };
     const responder = {
       strategies,
@@ -244,6 +245,7 @@ export class Node implements AsyncDisposable {
       clock: systemClock,
       limiter: new DialLimiter(limits, systemClock.now),
       handshakeTimeoutMs,
+      heartbeatMs,
       punchPorts: this.#surroundings.punchPorts,
       turnServers: (via: SignallingChannel) => turnServers(new Set([via, ...this.#signalling.channels])),
       self: () => this.address,

@@ -46,6 +46,8 @@ export interface Attempt {
   /** Whether all is known of this node's place that will be; if not, `measured` settles then, or when it cannot be. */
   readonly isMeasured: boolean;
   measured(signal: AbortSignal): Promise<void>;
+  /** How often the pipe will speak: what else must stay open on its way, speaks as often. */
+  readonly heartbeatMs: number;
   /** Where dial-backs of this attempt arrive. */
   readonly inbound: Inbound;
   /** The relays that this node may use now. */
@@ -67,6 +69,7 @@ export interface PeerRequest<T extends PeerMessage['type'] = PeerMessage['type']
   readonly identity: Identity;
   readonly clock: Clock;
   readonly handshakeTimeoutMs: number;
+  readonly heartbeatMs: number;
   readonly punchPorts: WarmPunchPorts;
   readonly serverRoundTripMs: number;
   turnServers(signal: AbortSignal): Promise<TurnServer[]>;
