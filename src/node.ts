@@ -187,7 +187,7 @@ export class Node implements AsyncDisposable {
     publish('attempt-started', { attempt: id, peer: peer.id });
     const signalling = new AttemptSignalling(this.#signalling, id, this.address, peer);
     try {
-      const chosen = names.map(name => strategies.find(strategy => strategy.name === name));
+      const chosen = names.flatMap(name => strategies.filter(strategy => strategy.name === name));
       const surroundings = this.#surroundings;
       const attempt: Attempt = {
         id,
@@ -210,11 +210,7 @@ export class Node implements AsyncDisposable {
         channel: () => signalling.channel(),
         onOutcome: outcome => this.events.emit('attempt', outcome, { id, peer: peer.id }),
       };
-      const connected = await connectBy(
-        chosen.filter(strategy => strategy !== undefined),
-        attempt,
-        deadline.signal,
-      );
+      const connected = await connectBy(chosen, attempt, deadline.signal);
       const ms = Math.round(performance.now() - began);
       publish('attempt-ended', { attempt: id, peer: peer.id, outcome: 'connected', ms });
       void signalling.end(connected.strategy !== 'direct', this.#scope.signal);
