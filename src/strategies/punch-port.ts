@@ -55,7 +55,7 @@ export class PunchPort implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<PunchPort> {
     const scope = new Scope();
-    const { hairpinning: _, samples: __, confidence: ___, ...words } = tcp;
+    const { hairpinning: _, samples: __, confidence: ___, egress: ____, ...words } = tcp; // what a peer plans by
     const untranslated = tcp.kind === 'open' || tcp.kind === 'firewall';
     if (untranslated || (external && foresight(tcp) === 'random')) {
       // Nothing translates it, or nobody can say to what: any port will do, and there is nothing to be learned.

@@ -93,7 +93,7 @@ async function initiateRound(
   if (pairs.some(({ plan }) => plan === 'birthday'))
     for (const { localAddress } of ports) scope.use(await punchPorts.turns.take(localAddress, signal));
   const places = ports.map(({ side }) => wire(side));
-  const roundTripMs = await attempt.serverRoundTripMs(signal);
+  const roundTripMs = Math.round(await attempt.serverRoundTripMs(signal)); // an offer should fit into one segment
   const heard = await offerUntilAnswered(
     { type: 'punch-offer', address: self.toString(), round, places, roundTripMs },
     attempt,
