@@ -2,6 +2,7 @@
 // TCP teaches the mapping and holds it: it stays open until the punch is over, since its FIN could end it.
 import type { InterfaceAddress } from '../address/address-schema.js';
 import { abortError, WayleaveError } from '../errors.js';
+import { portSequence } from '../nat/predict.js';
 import type { Clock } from '../net/clock.js';
 import { type Endpoint, sameEndpoint } from '../net/endpoint.js';
 import { familyOf } from '../net/ip-scope.js';
@@ -76,11 +77,16 @@ export class PunchPort implements AsyncDisposable {
         return { client, mapped };
       };
       const inSequence = foresight(tcp) === 'sequence';
-      const samples = inSequence
-        ? await mostOf(SAMPLES, (i, within) => learn(i * SAMPLE_SPACING_MS, within), clock, signal)
-        : [await firstOf(REDIAL_MS, learn, clock, signal)];
+      const sample = () =>
+        inSequence
+          ? mostOf(SAMPLES, (i, within) => learn(i * SAMPLE_SPACING_MS, within), clock, signal)
+          : firstOf(REDIAL_MS, learn, clock, signal).then(one => [one]);
+      const portsOf = (all: Awaited<ReturnType<typeof sample>>) => all.map(each => each.mapped.port);
+      let samples = await sample();
+      // the end of the NAT's range may have come between, or too many strangers: not twice
+      if (inSequence && !portSequence(portsOf(samples), tcp.ports.delta)) samples = await sample();
       const [{ client, mapped }] = samples as [(typeof samples)[number]];
-      const recentPorts = inSequence ? samples.map(sample => sample.mapped.port) : [];
+      const recentPorts = inSequence ? portsOf(samples) : [];
       return new PunchPort(
         localAddress,
         client.local.port,
