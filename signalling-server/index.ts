@@ -1,9 +1,10 @@
 // `wayleave/server`: the signalling server to embed. The command line runs this very function.
-import { EmbeddedBackplane } from './backplane.js';
+import { type Backplane, EmbeddedBackplane } from './backplane.js';
 import { embeddedRelay, foreignRelays, relayEndpoints } from './embedded-relay.js';
 import { boundHosts, embeddedStun } from './embedded-stun.js';
 import { configuredEndpoints, type EndpointSource } from './endpoint-sources.js';
 import { createLog, type Log } from './log.js';
+import { parseNatsUrl } from './nats-url.js';
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './options.js';
 import { type Server, SignallingServer } from './server.js';
 
@@ -18,7 +19,7 @@ export type { Server } from './server.js';
  * await using server = await createServer({ host: '127.0.0.1', port: 0 });
  * console.log(server.listening.signalling); // ws://127.0.0.1:40123
  *
- * @throws WayleaveError `bad-option` or `listen-failed`.
+ * @throws WayleaveError `bad-option`, `listen-failed`, or `missing-package` when the option `nats` needs one.
  */
 export async function createServer(options: ServerOptions = {}): Promise<Server> {
   const resolved = resolveServerOptions(options);
@@ -28,7 +29,8 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
     await addOwnEndpoints(resolved, log, sources);
     const foreign = foreignRelays(resolved);
     sources.push(...(foreign ? [foreign] : []), configuredEndpoints(resolved));
-    return await new SignallingServer(resolved, { backplane: new EmbeddedBackplane(), sources, log }).start();
+    const backplane = await chooseBackplane(resolved, log);
+    return await new SignallingServer(resolved, { backplane, sources, log }).start();
   } catch (error) {
     for (const source of sources) await source[Symbol.asyncDispose]();
     throw error;
@@ -51,4 +53,14 @@ async function addOwnEndpoints(
     await relay?.close();
     throw error;
   }
+}
+
+/** With NATS: starts to join, and keeps trying; the server does not wait for it. */
+async function chooseBackplane({ nats }: ResolvedServerOptions, log: Log): Promise<Backplane> {
+  const servers = nats.flatMap(url => parseNatsUrl(url) ?? []);
+  if (servers.length === 0) return new EmbeddedBackplane();
+  const { loadNats } = await import('./nats-connection.js');
+  const dial = await loadNats();
+  const { NatsBackplane } = await import('./backplane-nats.js');
+  return new NatsBackplane({ servers, dial, log });
 }

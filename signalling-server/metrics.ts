@@ -1,5 +1,6 @@
 // The server's counts and gauges in Prometheus' text format, one row a metric. Twenty lines instead of a client
 // library: that one brings four packages and a third of the whole installed tree for them.
+import type { BackplaneFigures } from './backplane.js';
 import type { Counts } from './counts.js';
 
 /** What can be measured at the moment of asking. */
@@ -7,6 +8,7 @@ export interface Gauges {
   readonly clients: number;
   readonly sockets: number;
   readonly draining: boolean;
+  readonly backplane: BackplaneFigures;
 }
 
 type Reading = number | { readonly label: string; readonly values: Readonly<Record<string, number>> };
@@ -43,6 +45,36 @@ const ROWS: readonly Row[] = [
     'counter',
     'Connections that the server ended, by reason.',
     ({ cut }) => ({ label: 'reason', values: cut }),
+  ],
+  [
+    'wayleave_backplane_joined',
+    'gauge',
+    '1 while the other processes are in reach; alone, always.',
+    (_, { backplane }) => (backplane.joined ? 1 : 0),
+  ],
+  [
+    'wayleave_backplane_pending',
+    'gauge',
+    'Messages to other processes whose outcome is not yet known.',
+    (_, { backplane }) => backplane.pending,
+  ],
+  [
+    'wayleave_backplane_messages_total',
+    'counter',
+    'Messages to other processes, from them, and forwarded because a client had just moved on.',
+    (_, { backplane }) => ({ label: 'direction', values: backplane.messages }),
+  ],
+  [
+    'wayleave_backplane_timeouts_total',
+    'counter',
+    'Messages to other processes whose outcome did not come in time.',
+    (_, { backplane }) => backplane.timedOut,
+  ],
+  [
+    'wayleave_backplane_malformed_total',
+    'counter',
+    'What other processes said and was not understood.',
+    (_, { backplane }) => backplane.malformed,
   ],
 ];
 

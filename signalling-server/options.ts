@@ -1,6 +1,7 @@
 // Every option of the server in one table: unit, default, range and the reason for the default.
 import { z } from 'zod';
 import { WayleaveError } from '../src/errors.js';
+import { parseNatsUrl } from './nats-url.js';
 
 const option = <T extends z.ZodType>(schema: T, unit: string, why: string): T => schema.meta({ unit, why });
 
@@ -91,6 +92,22 @@ export const serverOptionsSchema = z.strictObject({
       .default([]),
     'turn: URLs with fixed credentials',
     'TURN servers to name to every node. Whoever registers learns the credentials: give these accounts quotas.',
+  ),
+  nats: option(
+    z
+      .array(
+        z
+          .string()
+          .max(1024)
+          .refine(
+            url => parseNatsUrl(url) !== undefined,
+            'must be nats://HOST:PORT or tls://HOST:PORT, with USER:PASSWORD@ or TOKEN@ before HOST',
+          ),
+      )
+      .max(8)
+      .default([]),
+    'nats: or tls: URLs',
+    'NATS servers, any of which joins this process with others to one service. Without any it stands alone.',
   ),
   connectionsPerIp: option(
     z.int().min(1).max(1_000_000).default(20),

@@ -65,7 +65,7 @@ export class SignallingServer implements Server {
     this.#parts = parts;
     this.#clock = parts.clock ?? systemClock;
     const view = {
-      isReady: () => !this.#closing && parts.backplane.healthy,
+      isReady: () => !this.#closing && parts.backplane.ready,
       metrics: () => this.#renderMetrics(),
     };
     this.#door = new FrontDoor(options, this.#counts, this.#clock, view, visitor => this.#welcome(visitor));
@@ -152,7 +152,8 @@ export class SignallingServer implements Server {
     const presence = { visitor, renewAt: 0 };
     this.#clients.set(client, presence);
     this.#greet(client, presence);
-    backplane.take(client);
+    const taken = backplane.take(client);
+    if (taken) client.holdUntil(taken);
     this.#counts.registrations++;
     log.debug({ id: client.id, from: seenAs.host }, 'registered');
     return client;
@@ -196,6 +197,7 @@ export class SignallingServer implements Server {
       clients: this.#clients.size,
       sockets: this.#door.socketCount,
       draining: this.#closing !== undefined,
+      backplane: this.#parts.backplane.figures,
     });
   }
 

@@ -19,6 +19,7 @@ interface Flags {
   stun?: string[];
   tlsCert?: string;
   tlsKey?: string;
+  nats?: string[];
   connectionsPerIp?: number;
   messagesPerSecond?: number;
   logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
@@ -64,6 +65,11 @@ export function registerServer(program: Command): void {
     .option('--stun <url>', 'stun: URL of a STUN server to name to the nodes; repeatable', gather)
     .option('--tls-cert <file>', 'certificate chain, PEM: speak wss and https')
     .option('--tls-key <file>', 'its private key, PEM')
+    .option(
+      '--nats <url,…>',
+      'NATS servers that join this server with others to one service; comma separated',
+      (text: string) => text.split(','),
+    )
     .option('--connections-per-ip <n>', 'connections at one time from one address', whole(1, 1_000_000))
     .option(
       '--messages-per-second <n>',
@@ -87,6 +93,7 @@ Nodes then take --server ws://HOST:7443 (wss:// with a certificate). SIGTERM let
 async function run(flags: Flags, output: Output, signal: AbortSignal): Promise<number> {
   const { host, port, publicHost, alternateHost, stunPort, stun } = flags;
   const { connectionsPerIp, messagesPerSecond, logLevel, relay, relayPorts, relayToPrivate, turnUrl } = flags;
+  const { nats } = flags;
   const turnSecret = flags.turnSecret ?? process.env.WAYLEAVE_TURN_SECRET;
   const tls = await readTls(flags);
   const { createServer } = await import('../../signalling-server/index.js');
@@ -97,6 +104,7 @@ async function run(flags: Flags, output: Output, signal: AbortSignal): Promise<n
     ...(publicHost && { publicHosts: publicHost }),
     ...(stun && { stun }),
     ...(tls && { tls }),
+    ...(nats && { nats }),
     ...(connectionsPerIp !== undefined && { connectionsPerIp }),
     ...(messagesPerSecond !== undefined && { messagesPerSecond, messageBurst: 2 * messagesPerSecond }),
     stunPort: stunPort ?? STUN_PORT,
