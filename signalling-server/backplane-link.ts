@@ -27,6 +27,8 @@ export interface LinkEvents {
 export class BackplaneLink {
   /** Every seat is known to NATS: messages may go. */
   joined = false;
+  /** What this process said to all has come back to it. */
+  heardItself = false;
   /** Aborts when the connection has ended. */
   readonly over: AbortSignal;
   readonly #connection: NatsConnection;

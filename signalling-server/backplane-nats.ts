@@ -30,6 +30,8 @@ const OTHERS_RETURN_WITHIN_MS = 3_000;
 /** Seats made known again in one turn of the event loop: clients are served between. */
 const SEATS_A_TURN = 500;
 
+const ASK_AGAIN_MS = 1_000;
+
 interface Held {
   readonly seat: Seat;
   readonly stamp: number;
@@ -143,7 +145,6 @@ export class NatsBackplane implements Backplane {
       wire.CLAIMS,
       link.guarded(message => this.#heardClaims(message, link)),
     );
-    link.askForStamps();
     let announced = 0;
     for (const held of this.#held.values()) {
       if (held.subscription) continue; // taken since
@@ -151,12 +152,23 @@ export class NatsBackplane implements Backplane {
       if (++announced % SEATS_A_TURN === 0) await link.confirmed();
       if (link.over.aborted) return;
     }
-    await link.confirmed();
+    await this.#hearOurselves(link);
     if (link.over.aborted) return;
     if (this.#everJoined) this.#othersReturnUntil = this.#clock.now() + OTHERS_RETURN_WITHIN_MS;
     this.#everJoined = true;
     link.joined = true;
     this.#log.info({ seats: this.#held.size }, 'joined through NATS');
+  }
+
+  /** A NATS user may log in and still not be allowed to speak or to listen here: what we say must come back. */
+  async #hearOurselves(link: BackplaneLink): Promise<void> {
+    for (let tries = 0; !link.heardItself && !link.over.aborted; tries++) {
+      if (tries === 1)
+        this.#log.error({}, 'NATS passes nothing on: its user must publish and subscribe wayleave.1.>');
+      if (tries > 0) await this.#clock.sleep(ASK_AGAIN_MS, link.over).catch(() => {});
+      link.askForStamps();
+      await link.confirmed();
+    }
   }
 
   #lost(): void {
@@ -210,7 +222,10 @@ export class NatsBackplane implements Backplane {
 
   #heardClaims({ data, reply }: Msg, link: BackplaneLink): void {
     const { by, claims } = wire.readClaims(data);
-    if (by === this.#process) return;
+    if (by === this.#process) {
+      link.heardItself = true;
+      return;
+    }
     if (reply) {
       wire.readWaits(reply);
       link.answerStamp(reply, this.#stamps.latest);
