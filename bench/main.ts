@@ -14,6 +14,7 @@ const SUITES: Record<string, () => Promise<Suite>> = {
   relay: () => import('./relay.js'),
   stun: () => import('./stun.js'),
   signalling: () => import('./signalling.js'),
+  backplane: () => import('./backplane.js'),
 };
 
 const wanted = process.argv.slice(2);

@@ -10,6 +10,9 @@ import { CLAIMS, MAX_CLAIMS, MAX_OUTCOMES, seatSubject, waits } from './backplan
 /** How long a registration waits for NATS to have noted it: a NATS that stalls must not keep clients out. */
 const CONFIRM_WITHIN_MS = 1_000;
 
+const ASK_AGAIN_MS = 1_000;
+const UNHEARD = 'nothing that is said comes back: the NATS user needs to publish and subscribe wayleave.1.>';
+
 interface Delivery {
   readonly to: NodeId;
   readonly frame: string;
@@ -27,8 +30,6 @@ export interface LinkEvents {
 export class BackplaneLink {
   /** Every seat is known to NATS: messages may go. */
   joined = false;
-  /** What this process said to all has come back to it. */
-  heardItself = false;
   /** Aborts when the connection has ended. */
   readonly over: AbortSignal;
   readonly #connection: NatsConnection;
@@ -40,6 +41,7 @@ export class BackplaneLink {
   #outcomes = new Map<string, Map<Outcome, number[]>>();
   #confirmation: { readonly promise: Promise<void>; readonly settle: () => void } | undefined;
   #scheduled = false;
+  #hasHeardItself = false;
 
   constructor(
     connection: NatsConnection,
@@ -67,13 +69,21 @@ export class BackplaneLink {
     };
   }
 
-  /** @param callback from `guarded`. Of the subscriptions with one queue name, one gets each message. */
+  /**
+   * @param callback from `guarded`
+   * @param queue of the subscriptions with one queue name, one gets each message
+   * @returns undefined once the connection has ended
+   */
   subscribe(
     subject: string,
     callback: (error: Error | null, message: Msg) => void,
-    queue = '',
-  ): Subscription {
-    return this.#connection.subscribe(subject, { callback, ...(queue && { queue }) });
+    queue?: string,
+  ): Subscription | undefined {
+    try {
+      return this.#connection.subscribe(subject, queue === undefined ? { callback } : { callback, queue });
+    } catch {
+      return undefined;
+    }
   }
 
   claim(id: NodeId, stamp: number): void {
@@ -81,10 +91,23 @@ export class BackplaneLink {
     this.#schedule();
   }
 
-  /** Claims nothing, and asks every process for its latest stamp. */
-  askForStamps(): void {
-    const nothing = JSON.stringify({ by: this.#process, claims: [] });
-    this.#publish(CLAIMS, nothing, waits(this.#process, 'stamp'));
+  /**
+   * Settles when what this process says comes back to it, or the connection is over. Who may log in to NATS may
+   * still not be allowed to speak or to listen here. Never rejects.
+   */
+  async established(): Promise<void> {
+    // claims nothing, and asks every process for its latest stamp
+    const question = JSON.stringify({ by: this.#process, claims: [] });
+    for (let tries = 0; !this.#hasHeardItself && !this.over.aborted; tries++) {
+      if (tries === 1) this.#events.failed(new Error(UNHEARD));
+      if (tries > 0) await this.#clock.sleep(ASK_AGAIN_MS, this.over).catch(() => {});
+      this.#publish(CLAIMS, question, waits(this.#process, 'stamp'));
+      await this.confirmed();
+    }
+  }
+
+  heardItself(): void {
+    this.#hasHeardItself = true;
   }
 
   answerStamp(replyTo: string, stamp: number): void {

@@ -30,8 +30,6 @@ const OTHERS_RETURN_WITHIN_MS = 3_000;
 /** Seats made known again in one turn of the event loop: clients are served between. */
 const SEATS_A_TURN = 500;
 
-const ASK_AGAIN_MS = 1_000;
-
 interface Held {
   readonly seat: Seat;
   readonly stamp: number;
@@ -152,23 +150,12 @@ export class NatsBackplane implements Backplane {
       if (++announced % SEATS_A_TURN === 0) await link.confirmed();
       if (link.over.aborted) return;
     }
-    await this.#hearOurselves(link);
+    await link.established();
     if (link.over.aborted) return;
     if (this.#everJoined) this.#othersReturnUntil = this.#clock.now() + OTHERS_RETURN_WITHIN_MS;
     this.#everJoined = true;
     link.joined = true;
     this.#log.info({ seats: this.#held.size }, 'joined through NATS');
-  }
-
-  /** A NATS user may log in and still not be allowed to speak or to listen here: what we say must come back. */
-  async #hearOurselves(link: BackplaneLink): Promise<void> {
-    for (let tries = 0; !link.heardItself && !link.over.aborted; tries++) {
-      if (tries === 1)
-        this.#log.error({}, 'NATS passes nothing on: its user must publish and subscribe wayleave.1.>');
-      if (tries > 0) await this.#clock.sleep(ASK_AGAIN_MS, link.over).catch(() => {});
-      link.askForStamps();
-      await link.confirmed();
-    }
   }
 
   #lost(): void {
@@ -223,7 +210,7 @@ export class NatsBackplane implements Backplane {
   #heardClaims({ data, reply }: Msg, link: BackplaneLink): void {
     const { by, claims } = wire.readClaims(data);
     if (by === this.#process) {
-      link.heardItself = true;
+      link.heardItself();
       return;
     }
     if (reply) {

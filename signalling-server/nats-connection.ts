@@ -3,6 +3,7 @@
 // coming back are the same thing. The client package is optional and loaded here alone.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe } from 'node:diagnostics_channel';
+import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions, NatsConnection, TlsOptions } from '@nats-io/transport-node';
 import { missingPackage } from '../src/errors.js';
@@ -84,6 +85,7 @@ export async function stayConnected(
     try {
       const connection = await dial(server, signal);
       const over = new AbortController();
+      setMaxListeners(0, over.signal); // whatever waits for an answer of NATS listens to it
       const close = () => void connection.close();
       signal.addEventListener('abort', close, { once: true });
       if (signal.aborted) close();
