@@ -16,6 +16,7 @@ export interface NatsServer {
 /** Undefined: not the URL of a NATS server. */
 export function parseNatsUrl(text: string): NatsServer | undefined {
   try {
+    if (text.split('@').length > 2) return undefined; // where the secret ends must be plain to whoever hides it
     const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(text);
     if (protocol !== 'nats:' && protocol !== 'tls:') return undefined;
     if (!/^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$/.test(hostname)) return undefined;
