@@ -18,6 +18,7 @@ import {
 import { guardedLookup } from './guarded-lookup.js';
 import type { Ended, Session } from './kept-connection.js';
 import { measureRoundTrip } from './round-trip.js';
+import { serverDialler } from './server-dialler.js';
 
 /** From the dial to the welcome. Three round trips, and a TLS handshake for wss. */
 const REGISTER_WITHIN_MS = 10_000;
@@ -51,7 +52,9 @@ export async function register(options: SessionOptions): Promise<ServerSession> 
   const { url, clock, signal } = options;
   const { WebSocket } = await import('ws');
   if (signal.aborted) throw abortError(signal);
+  const life = new AbortController(); // ends with the connection, and with it every timer
   const socket = new WebSocket(url, {
+    createConnection: serverDialler(url, life.signal),
     ...(options.admitAddress && { lookup: guardedLookup(options.admitAddress) }),
     perMessageDeflate: false,
     followRedirects: false,
@@ -64,7 +67,6 @@ export async function register(options: SessionOptions): Promise<ServerSession> 
     },
   });
   return new Promise((resolve, reject) => {
-    const life = new AbortController(); // ends with the connection, and with it every timer
     const deadline = clock.deadline(REGISTER_WITHIN_MS, signal);
     let failure: WayleaveError | undefined;
     let registered = false;
