@@ -3,6 +3,7 @@
 import { createServer as createTcpServer } from 'node:net';
 import { connectAsync } from 'mqtt';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createServer } from '../../signalling-server/index.js';
 import { createNode } from '../../src/index.js';
 import { Scope } from '../../src/net/scope.js';
 import { topicsOf } from '../../src/signalling/broker-topics.js';
@@ -114,6 +115,21 @@ describeMosquitto('the channel to a broker', () => {
     expect(notes).toEqual([1, 0, 1, 0]);
     await watcher.endAsync();
     await until(() => held() <= before);
+  });
+
+  it('a request goes through a server of ours, which says where it comes from, also when a broker is there sooner', async () => {
+    const broker = scope.use(await startMosquitto());
+    const server = scope.use(await createServer({ host: '127.0.0.1', port: 0 }));
+    const url = server.listening.signalling;
+    const [alice, bob] = [member(scope, [broker.url]), member(scope, [broker.url, url])];
+    await Promise.all([alice.signalling.ready(), ...bob.signalling.channels.map(channel => channel.ready())]);
+    const seen: (string | undefined)[] = [];
+    bob.signalling.onRequest(({ seenFrom }) => seen.push(seenFrom));
+    const request = { side: 'initiator', body: REQUEST } as const;
+    await alice.signalling.send(bob.recipient, { attempt: 'a', ...request }, { servers: [broker.url, url] });
+    await server.close(); // and without it, through the broker
+    await alice.signalling.send(bob.recipient, { attempt: 'b', ...request }, { servers: [broker.url, url] });
+    expect(seen).toEqual(['127.0.0.1', undefined]);
   });
 
   it('the round trip is measured, and a broker greets nobody', async () => {
