@@ -9,8 +9,6 @@ import type { Counts, CutReason, UndeliveredReason } from './counts.js';
 import { TokenBucket } from './limits.js';
 import type { ResolvedServerOptions } from './options.js';
 
-/** How far beyond its rate a client may go and only be refused, before it is cut off. */
-const PATIENCE = 10;
 /** Refs in one acknowledgement; the client's frame table allows no more. */
 const MAX_REFS = 4096;
 
@@ -25,6 +23,8 @@ const CUT_CODES: Partial<Record<CutReason, number>> = {
 
 export class Client implements Seat {
   readonly id: NodeId;
+  /** The IP address that it connected from. */
+  readonly seenFrom: string;
   /** Start of every delivery from this client; only the box is missing. */
   readonly deliveryHead: string;
   lastHeardAt: number;
@@ -40,7 +40,8 @@ export class Client implements Seat {
   #refused: Map<UndeliveredReason, number[]> | undefined;
   #dirty = false;
   #corked = false;
-  #cut = false;
+  #held = false;
+  #cutFor: CutReason | undefined;
 
   constructor(
     id: NodeId,
@@ -53,6 +54,7 @@ export class Client implements Seat {
     onDirty: (client: Client) => void,
   ) {
     this.id = id;
+    this.seenFrom = seenFrom;
     // id and address hold no character that JSON would escape
     this.deliveryHead = `{"type":"deliver","from":"${id}","seenFrom":"${seenFrom}","box":"`;
     this.lastHeardAt = now;
@@ -60,9 +62,9 @@ export class Client implements Seat {
     this.#stream = stream;
     this.#heldBytes = options.heldBytesPerClient;
     this.#counts = counts;
-    const { messagesPerSecond, messageBurst } = options;
+    const { messagesPerSecond, messageBurst, floodFactor } = options;
     this.#bucket = new TokenBucket(messagesPerSecond, messageBurst, now);
-    this.#patience = new TokenBucket(messagesPerSecond * PATIENCE, messageBurst * PATIENCE, now);
+    this.#patience = new TokenBucket(messagesPerSecond * floodFactor, messageBurst * floodFactor, now);
     this.#onDirty = onDirty;
   }
 
@@ -73,8 +75,8 @@ export class Client implements Seat {
     return false;
   }
 
-  push(frame: string): 'sent' | 'not-here' | 'too-slow' {
-    if (this.#cut || this.#socket.readyState !== this.#socket.OPEN) return 'not-here';
+  push(frame: string, onWritten?: (error?: Error | null) => void): 'sent' | 'not-here' | 'too-slow' {
+    if (this.#cutFor || this.#socket.readyState !== this.#socket.OPEN) return 'not-here';
     if (!this.#hasRoom(frame.length)) {
       this.cut('too-slow', 'you do not read what is sent to you');
       return 'too-slow';
@@ -84,7 +86,7 @@ export class Client implements Seat {
       this.#corked = true;
       this.#stream.cork();
     }
-    this.#socket.send(frame);
+    this.#socket.send(frame, onWritten);
     return 'sent';
   }
 
@@ -103,8 +105,18 @@ export class Client implements Seat {
     if ((refs?.length ?? 0) >= MAX_REFS) this.#writeAcknowledgements();
   }
 
+  /** Holds back what is pushed, in its order: the welcome must not come before it is true everywhere. */
+  holdUntil(done: Promise<void>): void {
+    this.#held = true;
+    void done.then(() => {
+      this.#held = false;
+      this.flush();
+    });
+  }
+
   /** Writes what has gathered in this turn of the event loop. */
   flush(): void {
+    if (this.#held) return;
     this.#writeAcknowledgements();
     this.#uncork();
     this.#dirty = false;
@@ -119,14 +131,24 @@ export class Client implements Seat {
     this.#socket.ping();
   }
 
+  /** Bytes that wait for it. */
+  get heldBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
   get isCut(): boolean {
-    return this.#cut;
+    return this.#cutFor !== undefined;
+  }
+
+  /** Why the server ended the connection, if it did. */
+  get cutFor(): CutReason | undefined {
+    return this.#cutFor;
   }
 
   /** Ends the connection: with a close frame where the client still reads, at once where it does not. */
   cut(reason: CutReason, words: string): void {
-    if (this.#cut) return;
-    this.#cut = true;
+    if (this.#cutFor) return;
+    this.#cutFor = reason;
     this.#counts.cut[reason]++;
     this.#uncork();
     if (reason === 'too-slow' || reason === 'silent') this.#socket.terminate();

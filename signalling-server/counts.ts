@@ -7,6 +7,9 @@ export type UndeliveredReason = (typeof UNDELIVERED_REASONS)[number];
 /** Why a connection was ended by the server. */
 const CUT_REASONS = [
   'too-many-connections',
+  'server-full',
+  'banned',
+  'proxy-unclear',
   'not-registered-in-time',
   'not-admitted',
   'protocol-error',
@@ -21,6 +24,9 @@ export type CutReason = (typeof CUT_REASONS)[number];
 export class Counts {
   connections = 0;
   registrations = 0;
+  tlsFailures = 0;
+  reloads = 0;
+  failedReloads = 0;
   delivered = 0;
   deliveredBytes = 0;
   readonly undelivered: Record<UndeliveredReason, number>;

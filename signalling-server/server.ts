@@ -3,31 +3,33 @@
 import { DecodeError } from '../src/errors.js';
 import { type Clock, systemClock } from '../src/net/clock.js';
 import { Scope } from '../src/net/scope.js';
-import {
-  CLIENT_FRAMES,
-  CLOSE_CODES,
-  type ClientFrames,
-  checkFrame,
-  MAX_BOX_BYTES,
-  PROTOCOL_VERSION,
-  parseFrame,
-} from '../src/signalling/frames.js';
-import { bareHost, freshNonce, whyNotAdmitted } from './admission.js';
+import { CLOSE_CODES, type ClientFrames, MAX_BOX_BYTES, PROTOCOL_VERSION } from '../src/signalling/frames.js';
+import { bareHost, freshNonce, readRegister, whyNotAdmitted } from './admission.js';
 import type { Backplane } from './backplane.js';
+import { backplaneMetrics } from './backplane-metrics.js';
+import { Bans } from './bans.js';
+import { type Certificate, reloadCertificate } from './certificate.js';
 import { Client } from './client.js';
 import { Counts, type CutReason } from './counts.js';
 import { type EndpointSource, greet, renewalTime } from './endpoint-sources.js';
 import { FrontDoor, type Visitor } from './front-door.js';
-import { type Listening, listen, listeningUrls } from './listening.js';
+import type { House } from './gate.js';
+import { type Listening, listeningUrls } from './listening.js';
 import type { Log } from './log.js';
-import { renderMetrics } from './metrics.js';
+import { signallingMetrics } from './metrics.js';
 import type { ResolvedServerOptions } from './options.js';
+import { ProcessMetrics } from './process-metrics.js';
 import { Router } from './router.js';
 
 /** A running server. Disposing of it is `close`. */
 export interface Server extends AsyncDisposable {
   /** Where it listens, as URLs to hand out. */
   readonly listening: Listening;
+  /**
+   * Reads the files of `tlsCert` and `tlsKey` again, for connections to come; those that are open live on.
+   * @throws WayleaveError `bad-option` when they hold nothing usable: then the former certificate stays in use.
+   */
+  reload(): Promise<void>;
   /** Says goodbye to its clients, waits a little for them to leave, and ends. Idempotent, never rejects. */
   close(): Promise<void>;
 }
@@ -38,6 +40,10 @@ export interface ServerParts {
   readonly sources: readonly EndpointSource[];
   readonly log: Log;
   readonly clock?: Clock;
+  /** With it, the server speaks wss and https. */
+  readonly certificate?: Certificate | undefined;
+  /** Shared with other ports of this server. */
+  readonly bans?: Bans;
 }
 
 /** What the server knows of a client beyond what routing needs. */
@@ -53,8 +59,10 @@ export class SignallingServer implements Server {
   readonly #clock: Clock;
   readonly #counts = new Counts();
   readonly #scope = new Scope();
+  readonly #house: House;
   readonly #door: FrontDoor;
   readonly #router: Router;
+  readonly #process = this.#scope.use(new ProcessMetrics());
   readonly #clients = new Map<Client, Presence>();
   #listening: Listening | undefined;
   #closing: Promise<void> | undefined;
@@ -65,10 +73,12 @@ export class SignallingServer implements Server {
     this.#parts = parts;
     this.#clock = parts.clock ?? systemClock;
     const view = {
-      isReady: () => !this.#closing && parts.backplane.healthy,
+      isReady: () => this.#isReady,
       metrics: () => this.#renderMetrics(),
     };
-    this.#door = new FrontDoor(options, this.#counts, this.#clock, view, visitor => this.#welcome(visitor));
+    const { log, certificate, bans = new Bans(options, this.#clock.now) } = parts;
+    this.#house = { counts: this.#counts, bans, clock: this.#clock, log, certificate };
+    this.#door = new FrontDoor(options, this.#house, view, visitor => this.#welcome(visitor));
     this.#router = new Router(parts.backplane, this.#counts, this.#clock);
   }
 
@@ -81,7 +91,7 @@ export class SignallingServer implements Server {
     const { backplane, sources, log } = this.#parts;
     for (const part of [backplane, ...sources]) this.#scope.use(part);
     try {
-      const port = await listen(this.#door.server, this.#options);
+      const port = await this.#door.gate.open();
       this.#listening = listeningUrls(this.#options, port, sources);
     } catch (error) {
       await this.#scope.close();
@@ -92,6 +102,11 @@ export class SignallingServer implements Server {
     return this;
   }
 
+  async reload(): Promise<void> {
+    const { certificate } = this.#parts;
+    if (certificate) await reloadCertificate(certificate, this.#options, this.#house);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#drain();
     return this.#closing;
@@ -99,6 +114,10 @@ export class SignallingServer implements Server {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  get #isReady(): boolean {
+    return !this.#closing && this.#parts.backplane.ready;
   }
 
   /** A new WebSocket: challenged, heard once, then registered or sent away. */
@@ -132,6 +151,7 @@ export class SignallingServer implements Server {
     const { backplane, log } = this.#parts;
     const turnAway = (reason: CutReason, code: number, why: string) => {
       this.#counts.cut[reason]++;
+      this.#door.gate.accuse(seenAs.host, reason);
       log.debug({ from: seenAs.host, reason: why }, 'not registered');
       socket.close(code, why.slice(0, 100));
       return undefined;
@@ -152,7 +172,8 @@ export class SignallingServer implements Server {
     const presence = { visitor, renewAt: 0 };
     this.#clients.set(client, presence);
     this.#greet(client, presence);
-    backplane.take(client);
+    const taken = backplane.take(client);
+    if (taken) client.holdUntil(taken);
     this.#counts.registrations++;
     log.debug({ id: client.id, from: seenAs.host }, 'registered');
     return client;
@@ -170,7 +191,8 @@ export class SignallingServer implements Server {
   #left(client: Client): void {
     this.#clients.delete(client);
     this.#parts.backplane.leave(client);
-    this.#parts.log.debug({ id: client.id }, 'left');
+    if (client.cutFor) this.#door.gate.accuse(client.seenFrom, client.cutFor);
+    this.#parts.log.debug({ id: client.id, reason: client.cutFor }, 'left');
     if (this.#clients.size === 0) this.#onEmpty?.();
   }
 
@@ -192,16 +214,21 @@ export class SignallingServer implements Server {
   }
 
   #renderMetrics(): string {
-    return renderMetrics(this.#counts, {
-      clients: this.#clients.size,
-      sockets: this.#door.socketCount,
-      draining: this.#closing !== undefined,
+    const signalling = signallingMetrics({
+      ...this.#house,
+      options: this.#options,
+      gate: this.#door.gate,
+      clients: [...this.#clients.keys()],
+      ready: this.#isReady,
     });
+    const { backplane, sources } = this.#parts;
+    const ofParts = sources.map(source => source.metrics?.() ?? '');
+    return [signalling, backplaneMetrics(backplane.figures), ...ofParts, this.#process.render()].join('');
   }
 
   async #drain(): Promise<void> {
     this.#parts.log.info({ clients: this.#clients.size }, 'closing');
-    const closed = this.#door.shut();
+    this.#door.gate.drain();
     for (const client of [...this.#clients.keys()]) {
       client.push(JSON.stringify({ type: 'goodbye', reason: 'draining' }));
       client.flush();
@@ -213,16 +240,7 @@ export class SignallingServer implements Server {
       limit.signal.addEventListener('abort', () => resolve(), { once: true });
       if (this.#clients.size === 0) resolve();
     });
-    this.#door.destroy();
-    await closed;
+    await this.#door.gate.close();
     await this.#scope.close();
   }
-}
-
-/** @throws DecodeError */
-function readRegister(data: Buffer, isBinary: boolean): ClientFrames['register'] {
-  if (isBinary) throw new DecodeError('frame', 'binary');
-  const frame = checkFrame(CLIENT_FRAMES, parseFrame(data.toString()));
-  if (frame?.type !== 'register') throw new DecodeError('frame/type', 'register first');
-  return frame as ClientFrames['register'];
 }

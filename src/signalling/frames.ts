@@ -56,7 +56,7 @@ const turnGrant = z.object({
 });
 
 /** From the server to a client. */
-export const SERVER_FRAMES = {
+const SERVER_FRAMES = {
   /** First on every connection. The client signs the nonce together with the host that it dialled. */
   challenge: z.object({ nonce, protocol: z.literal(PROTOCOL_VERSION) }),
   /** Registered; sent again whenever the STUN and TURN endpoints or credentials change. */

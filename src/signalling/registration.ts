@@ -17,6 +17,7 @@ import {
 } from './frames.js';
 import { guardedLookup } from './guarded-lookup.js';
 import { measureRoundTrip } from './round-trip.js';
+import { serverDialler } from './server-dialler.js';
 
 /** From the dial to the welcome. Three round trips, and a TLS handshake for wss. */
 const REGISTER_WITHIN_MS = 10_000;
@@ -59,7 +60,9 @@ export async function register(options: SessionOptions): Promise<Session> {
   const { url, clock, signal } = options;
   const { WebSocket } = await import('ws');
   if (signal.aborted) throw abortError(signal);
+  const life = new AbortController(); // ends with the connection, and with it every timer
   const socket = new WebSocket(url, {
+    createConnection: serverDialler(url, life.signal),
     ...(options.admitAddress && { lookup: guardedLookup(options.admitAddress) }),
     perMessageDeflate: false,
     followRedirects: false,
@@ -72,7 +75,6 @@ export async function register(options: SessionOptions): Promise<Session> {
     },
   });
   return new Promise((resolve, reject) => {
-    const life = new AbortController(); // ends with the connection, and with it every timer
     const deadline = clock.deadline(REGISTER_WITHIN_MS, signal);
     let failure: WayleaveError | undefined;
     let registered = false;
