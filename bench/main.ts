@@ -15,6 +15,7 @@ const SUITES: Record<string, () => Promise<Suite>> = {
   relay: () => import('./relay.js'),
   stun: () => import('./stun.js'),
   signalling: () => import('./signalling.js'),
+  backplane: () => import('./backplane.js'),
   soak: () => import('./soak.js'),
 };
 

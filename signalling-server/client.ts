@@ -3,10 +3,10 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { NodeId } from '../src/identity/node-id.js';
+import { TokenBucket } from '../src/net/token-bucket.js';
 import { CLOSE_CODES } from '../src/signalling/frames.js';
 import type { Seat } from './backplane.js';
 import type { Counts, CutReason, UndeliveredReason } from './counts.js';
-import { TokenBucket } from './limits.js';
 import type { ResolvedServerOptions } from './options.js';
 
 /** Refs in one acknowledgement; the client's frame table allows no more. */
@@ -40,6 +40,7 @@ export class Client implements Seat {
   #refused: Map<UndeliveredReason, number[]> | undefined;
   #dirty = false;
   #corked = false;
+  #held = false;
   #cutFor: CutReason | undefined;
 
   constructor(
@@ -74,7 +75,7 @@ export class Client implements Seat {
     return false;
   }
 
-  push(frame: string): 'sent' | 'not-here' | 'too-slow' {
+  push(frame: string, onWritten?: (error?: Error | null) => void): 'sent' | 'not-here' | 'too-slow' {
     if (this.#cutFor || this.#socket.readyState !== this.#socket.OPEN) return 'not-here';
     if (!this.#hasRoom(frame.length)) {
       this.cut('too-slow', 'you do not read what is sent to you');
@@ -85,7 +86,7 @@ export class Client implements Seat {
       this.#corked = true;
       this.#stream.cork();
     }
-    this.#socket.send(frame);
+    this.#socket.send(frame, onWritten);
     return 'sent';
   }
 
@@ -104,8 +105,18 @@ export class Client implements Seat {
     if ((refs?.length ?? 0) >= MAX_REFS) this.#writeAcknowledgements();
   }
 
+  /** Holds back what is pushed, in its order: the welcome must not come before it is true everywhere. */
+  holdUntil(done: Promise<void>): void {
+    this.#held = true;
+    void done.then(() => {
+      this.#held = false;
+      this.flush();
+    });
+  }
+
   /** Writes what has gathered in this turn of the event loop. */
   flush(): void {
+    if (this.#held) return;
     this.#writeAcknowledgements();
     this.#uncork();
     this.#dirty = false;

@@ -23,6 +23,8 @@ import {
 import { MessageHandlers } from './pipe/message-handlers.js';
 import { type MessageHandler, Pipe } from './pipe/pipe.js';
 import type { SignallingChannel } from './signalling/channel.js';
+import { requirePackages } from './signalling/create-channel.js';
+import { published } from './signalling/server-url.js';
 import { createSignalling, type Signalling } from './signalling/signalling.js';
 import { AttemptSignalling } from './strategies/attempt-signalling.js';
 import { connectBy } from './strategies/connector.js';
@@ -43,7 +45,7 @@ const READY_MS = 10_000;
 /**
  * Starts a node: its identity, its listening port, its address; signalling connects in the background. With
  * `WAYLEAVE_PORT_MAPPING=off` in the environment no gateway is asked unless `portMapping` says so.
- * @throws WayleaveError `bad-option`, `bad-key-file`, `listen-failed`.
+ * @throws WayleaveError `bad-option`, `bad-key-file`, `listen-failed`, `missing-package`.
  */
 export async function createNode(options: NodeOptions = {}): Promise<Node> {
   const silent = process.env.WAYLEAVE_PORT_MAPPING === 'off' && options.portMapping === undefined;
@@ -87,6 +89,7 @@ export class Node implements AsyncDisposable {
   async #start(): Promise<void> {
     const { servers, host, port, listen, handshakeTimeoutMs, maxHandshakes, ...rest } = this.#options;
     const identity = this.#identity;
+    await requirePackages(servers);
     this.#signalling = this.#scope.use(
       createSignalling({
         identity,
@@ -113,7 +116,7 @@ export class Node implements AsyncDisposable {
         signalling: this.#signalling,
         port: this.#inbound.port,
         host,
-        servers,
+        servers: servers.map(published),
         portMapping: rest.portMapping,
         receive: socket => this.#inbound.receive(socket),
         capabilities: CAPABILITIES,

@@ -10,7 +10,7 @@ import { Scope } from './net/scope.js';
 import type { PortMappingOptions } from './options.js';
 import { warmUp } from './pipe/warm-up.js';
 import type { SignallingChannel } from './signalling/channel.js';
-import { isOnThisMachine } from './signalling/server-url.js';
+import { isBroker, isOnThisMachine } from './signalling/server-url.js';
 import type { Signalling } from './signalling/signalling.js';
 import { stunServers } from './signalling/stun-servers.js';
 import { WarmPunchPorts } from './strategies/warm-punch-ports.js';
@@ -65,7 +65,8 @@ export class Surroundings implements AsyncDisposable {
     const alone = options.servers.length > 0 && options.servers.every(isOnThisMachine);
     const onlyHere = this.own.local.every(({ scope }) => scope === 'loopback');
     if (portMapping && options.port !== null && !alone && !onlyHere) {
-      this.#looking = this.#lookForWaysIn(options.port, options.servers.length > 0, portMapping, receive);
+      const greets = options.servers.some(url => !isBroker(url)); // a broker names no STUN server
+      this.#looking = this.#lookForWaysIn(options.port, greets, portMapping, receive);
     }
     signalling.onGreeting((greeting, channel) => {
       this.#measuring = true;

@@ -192,7 +192,9 @@ async function choose(
   const allowed = offer.places.map(
     ({ mapped }) => 'near' in dialOnStrangersWord(mapped, vantageOf(self), who),
   );
-  if (!allowed.includes(true)) throw new StrategyFailure('policy-refused');
+  if (!allowed.includes(true)) {
+    throw new StrategyFailure(who.seenFrom === undefined ? 'nobody-vouches' : 'policy-refused');
+  }
   for (const [place, side] of offer.places.entries()) {
     const own = punchPlaces(self).find(({ family }) => family === familyOf(side.mapped.host));
     if (!allowed[place] || !own || 'impossible' in outlook(side.tcp, own.tcp)) continue;

@@ -6,6 +6,7 @@ import { Duplex } from 'node:stream';
 import { WayleaveError } from '../errors.js';
 import { type Endpoint, sameEndpoint } from '../net/endpoint.js';
 import { bindUdp } from '../net/sockets.js';
+import { optionalPackage } from '../optional-package.js';
 import type { TurnClient } from './client.js';
 
 /** Which end this is: stream ids must differ, and both must know them. */
@@ -47,13 +48,9 @@ interface Udx {
 
 /** @throws WayleaveError `missing-package` */
 async function loadUdx(): Promise<new () => Udx> {
-  const name = 'udx-native'; // by variable: the package is optional, and brings no types to check
-  try {
-    return ((await import(name)) as { default: new () => Udx }).default;
-  } catch (cause) {
-    const text = 'this TURN server relays datagrams only; to use it, install the package udx-native';
-    throw new WayleaveError('missing-package', text, { cause });
-  }
+  const name = 'udx-native'; // by variable: it brings no types to check
+  const load = async () => ((await import(name)) as { default: new () => Udx }).default;
+  return await optionalPackage(name, 'this TURN server relays datagrams only', load);
 }
 
 /**
