@@ -3,11 +3,12 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { NodeId } from '../src/identity/node-id.js';
-import { CLOSE_CODES } from '../src/signalling/frames.js';
+import { CLOSE_CODES, type ServerFrame } from '../src/signalling/frames.js';
 import type { Seat } from './backplane.js';
 import type { Counts, CutReason, UndeliveredReason } from './counts.js';
 import { TokenBucket } from './limits.js';
 import type { ResolvedServerOptions } from './options.js';
+import { asciiJson, textFrame } from './text-frames.js';
 
 /** How far beyond its rate a client may go and only be refused, before it is cut off. */
 const PATIENCE = 10;
@@ -36,10 +37,11 @@ export class Client implements Seat {
   readonly #bucket: TokenBucket;
   readonly #patience: TokenBucket;
   readonly #onDirty: (client: Client) => void;
+  /** Frames of this turn of the event loop, one byte a character. */
+  #gathered = '';
   readonly #acknowledged: number[] = [];
   #refused: Map<UndeliveredReason, number[]> | undefined;
   #dirty = false;
-  #corked = false;
   #cut = false;
 
   constructor(
@@ -73,19 +75,21 @@ export class Client implements Seat {
     return false;
   }
 
-  push(frame: string): 'sent' | 'not-here' | 'too-slow' {
+  /** Text in ASCII. */
+  push(ascii: string): 'sent' | 'not-here' | 'too-slow' {
     if (this.#cut || this.#socket.readyState !== this.#socket.OPEN) return 'not-here';
+    const frame = textFrame(ascii);
     if (!this.#hasRoom(frame.length)) {
       this.cut('too-slow', 'you do not read what is sent to you');
       return 'too-slow';
     }
+    this.#gathered += frame;
     this.#markDirty();
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#stream.cork();
-    }
-    this.#socket.send(frame);
     return 'sent';
+  }
+
+  tell(frame: ServerFrame): void {
+    this.push(asciiJson(frame));
   }
 
   acknowledge(ref: number): void {
@@ -106,7 +110,7 @@ export class Client implements Seat {
   /** Writes what has gathered in this turn of the event loop. */
   flush(): void {
     this.#writeAcknowledgements();
-    this.#uncork();
+    this.#writeGathered();
     this.#dirty = false;
   }
 
@@ -128,15 +132,15 @@ export class Client implements Seat {
     if (this.#cut) return;
     this.#cut = true;
     this.#counts.cut[reason]++;
-    this.#uncork();
+    this.#writeGathered();
     if (reason === 'too-slow' || reason === 'silent') this.#socket.terminate();
     else this.#socket.close(CUT_CODES[reason] ?? CLOSE_CODES.protocolError, words);
   }
 
   #hasRoom(bytes: number): boolean {
-    if (this.#socket.bufferedAmount + bytes <= this.#heldBytes) return true;
-    this.#uncork(); // what only waits for the end of this turn is not held against the client
-    return this.#socket.bufferedAmount + bytes <= this.#heldBytes;
+    if (this.#stream.writableLength + this.#gathered.length + bytes <= this.#heldBytes) return true;
+    this.#writeGathered(); // what only waits for the end of this turn is not held against the client
+    return this.#stream.writableLength + bytes <= this.#heldBytes;
   }
 
   #writeAcknowledgements(): void {
@@ -157,9 +161,9 @@ export class Client implements Seat {
     this.#onDirty(this);
   }
 
-  #uncork(): void {
-    if (!this.#corked) return;
-    this.#corked = false;
-    this.#stream.uncork();
+  #writeGathered(): void {
+    if (this.#gathered === '') return;
+    this.#stream.write(this.#gathered, 'latin1');
+    this.#gathered = '';
   }
 }

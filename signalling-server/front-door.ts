@@ -29,6 +29,8 @@ export interface Visitor {
   readonly seenAs: { readonly host: string; readonly port: number };
   /** The Host header of its request. */
   readonly host: string;
+  /** From now on it has so long to register. */
+  within(ms: number): void;
   /** Called once it has registered: its time is no longer limited. */
   stay(): void;
 }
@@ -181,6 +183,7 @@ export class FrontDoor {
       stream,
       seenAs: { host: unmappedIp(remoteAddress), port: remotePort },
       host: request.headers.host ?? '',
+      within: ms => this.#limit(stream, ms),
       stay: () => this.#unlimit(stream),
     };
   }

@@ -6,6 +6,7 @@ import type { Counts } from './counts.js';
 export interface Gauges {
   readonly clients: number;
   readonly sockets: number;
+  readonly waiting: number;
   readonly draining: boolean;
 }
 
@@ -20,6 +21,7 @@ type Row = readonly [
 const ROWS: readonly Row[] = [
   ['wayleave_clients', 'gauge', 'Registered clients.', (_, { clients }) => clients],
   ['wayleave_sockets', 'gauge', 'Open TCP connections, registered or not.', (_, { sockets }) => sockets],
+  ['wayleave_waiting', 'gauge', 'Connections that wait for their turn to register.', (_, g) => g.waiting],
   ['wayleave_draining', 'gauge', '1 while the server is closing.', (_, { draining }) => (draining ? 1 : 0)],
   ['wayleave_connections_total', 'counter', 'TCP connections accepted.', ({ connections }) => connections],
   [

@@ -23,6 +23,7 @@ import type { Log } from './log.js';
 import { renderMetrics } from './metrics.js';
 import type { ResolvedServerOptions } from './options.js';
 import { Router } from './router.js';
+import { WaitingRoom } from './waiting-room.js';
 
 /** A running server. Disposing of it is `close`. */
 export interface Server extends AsyncDisposable {
@@ -55,6 +56,7 @@ export class SignallingServer implements Server {
   readonly #scope = new Scope();
   readonly #door: FrontDoor;
   readonly #router: Router;
+  readonly #waitingRoom: WaitingRoom;
   readonly #clients = new Map<Client, Presence>();
   #listening: Listening | undefined;
   #closing: Promise<void> | undefined;
@@ -70,6 +72,7 @@ export class SignallingServer implements Server {
     };
     this.#door = new FrontDoor(options, this.#counts, this.#clock, view, visitor => this.#welcome(visitor));
     this.#router = new Router(parts.backplane, this.#counts, this.#clock);
+    this.#waitingRoom = new WaitingRoom(options, this.#counts, this.#clock, this.#scope.signal);
   }
 
   get listening(): Listening {
@@ -101,10 +104,10 @@ export class SignallingServer implements Server {
     return this.close();
   }
 
-  /** A new WebSocket: challenged, heard once, then registered or sent away. */
+  /** A new WebSocket: challenged when its turn has come, heard once, then registered or sent away. */
   #welcome(visitor: Visitor): void {
     const { socket } = visitor;
-    const nonce = freshNonce();
+    let nonce: string | undefined;
     let client: Client | undefined;
     let refused = false;
     const heard = () => {
@@ -124,10 +127,18 @@ export class SignallingServer implements Server {
     });
     socket.on('error', () => {}); // `close` follows, with the reason
     socket.on('close', () => client && this.#left(client));
-    socket.send(JSON.stringify({ type: 'challenge', nonce, protocol: PROTOCOL_VERSION }));
+    this.#waitingRoom.enter(visitor, () => {
+      nonce = freshNonce();
+      socket.send(JSON.stringify({ type: 'challenge', nonce, protocol: PROTOCOL_VERSION }));
+    });
   }
 
-  #register(visitor: Visitor, nonce: string, data: Buffer, isBinary: boolean): Client | undefined {
+  #register(
+    visitor: Visitor,
+    nonce: string | undefined,
+    data: Buffer,
+    isBinary: boolean,
+  ): Client | undefined {
     const { socket, seenAs, host } = visitor;
     const { backplane, log } = this.#parts;
     const turnAway = (reason: CutReason, code: number, why: string) => {
@@ -136,6 +147,8 @@ export class SignallingServer implements Server {
       socket.close(code, why.slice(0, 100));
       return undefined;
     };
+    if (nonce === undefined)
+      return turnAway('protocol-error', CLOSE_CODES.protocolError, 'not your turn yet');
     let frame: ClientFrames['register'];
     try {
       frame = readRegister(data, isBinary);
@@ -164,7 +177,7 @@ export class SignallingServer implements Server {
     const limits = { boxBytes: MAX_BOX_BYTES, messagesPerSecond, burst: messageBurst };
     const greeting = greet(client.id, bareHost(host), seenAs, this.#parts.sources, limits);
     presence.renewAt = renewalTime(greeting, this.#clock.wall());
-    client.push(JSON.stringify(greeting));
+    client.tell(greeting);
   }
 
   #left(client: Client): void {
@@ -195,6 +208,7 @@ export class SignallingServer implements Server {
     return renderMetrics(this.#counts, {
       clients: this.#clients.size,
       sockets: this.#door.socketCount,
+      waiting: this.#waitingRoom.size,
       draining: this.#closing !== undefined,
     });
   }
@@ -203,7 +217,7 @@ export class SignallingServer implements Server {
     this.#parts.log.info({ clients: this.#clients.size }, 'closing');
     const closed = this.#door.shut();
     for (const client of [...this.#clients.keys()]) {
-      client.push(JSON.stringify({ type: 'goodbye', reason: 'draining' }));
+      client.tell({ type: 'goodbye', reason: 'draining' });
       client.flush();
       client.cut('draining', 'the server is closing');
     }

@@ -12,7 +12,8 @@ const UNDELIVERED = Buffer.from('{"type":"u');
 /** How long after the last message its answer is waited for. */
 const SETTLE_MS = 5_000;
 
-const startsWith = (payload: Buffer, head: Buffer) => payload.compare(head, 0, head.length, 0, head.length) === 0;
+const startsWith = (payload: Buffer, head: Buffer) =>
+  payload.compare(head, 0, head.length, 0, head.length) === 0;
 
 export class Traffic implements Disposable {
   readonly crowd: Crowd;
@@ -29,7 +30,11 @@ export class Traffic implements Disposable {
   }
 
   /** @param capacity how many messages can be sent in all. */
-  static async between(clients: number, url: string, { echoes = false, capacity = 4e6 } = {}): Promise<Traffic> {
+  static async between(
+    clients: number,
+    url: string,
+    { echoes = false, capacity = 4e6 } = {},
+  ): Promise<Traffic> {
     const traffic = new Traffic(url, echoes, capacity);
     await traffic.crowd.grow(clients);
     for (const [index, client] of traffic.crowd.clients.entries()) traffic.#indexes.set(client, index);
@@ -60,7 +65,8 @@ export class Traffic implements Disposable {
 
   /** Waits until every message is answered for, or nothing more will come. */
   async settle(): Promise<void> {
-    for (let waited = 0; this.history.open > 0 && waited < SETTLE_MS; waited += 50) await systemClock.sleep(50);
+    for (let waited = 0; this.history.open > 0 && waited < SETTLE_MS; waited += 50)
+      await systemClock.sleep(50);
   }
 
   [Symbol.dispose](): void {

@@ -5,7 +5,7 @@ import type { ClientRequest } from 'node:http';
 import type { RawData, WebSocket } from 'ws';
 import { abortError, type ErrorCode, WayleaveError } from '../errors.js';
 import { type Identity, signFor } from '../identity/keys.js';
-import type { Clock } from '../net/clock.js';
+import type { Clock, Deadline } from '../net/clock.js';
 import {
   CLOSE_CODES,
   type ClientFrame,
@@ -18,7 +18,7 @@ import {
 import { guardedLookup } from './guarded-lookup.js';
 import { measureRoundTrip } from './round-trip.js';
 
-/** From the dial to the welcome. Three round trips, and a TLS handshake for wss. */
+/** From the dial, or the turn that the server announced, to the welcome: three round trips, and a TLS handshake. */
 const REGISTER_WITHIN_MS = 10_000;
 /** Two pings and a little: one may be lost to a stall. */
 const SILENCE_LIMIT_MS = 45_000;
@@ -73,7 +73,7 @@ export async function register(options: SessionOptions): Promise<Session> {
   });
   return new Promise((resolve, reject) => {
     const life = new AbortController(); // ends with the connection, and with it every timer
-    const deadline = clock.deadline(REGISTER_WITHIN_MS, signal);
+    let deadline: Deadline;
     let failure: WayleaveError | undefined;
     let registered = false;
     let lastHeardAt = clock.now();
@@ -91,7 +91,15 @@ export async function register(options: SessionOptions): Promise<Session> {
       const late = 'did not let this node register in time';
       fail(signal.aborted ? abortError(signal) : unreachable(url, late));
     };
-    deadline.signal.addEventListener('abort', onDeadline, { once: true });
+    const letGo = () => {
+      deadline[Symbol.dispose]();
+      deadline.signal.removeEventListener('abort', onDeadline);
+    };
+    const registerWithin = (ms: number) => {
+      deadline = clock.deadline(ms, signal);
+      deadline.signal.addEventListener('abort', onDeadline, { once: true });
+    };
+    registerWithin(REGISTER_WITHIN_MS);
 
     const read = (data: RawData, isBinary: boolean) => {
       lastHeardAt = clock.now();
@@ -102,6 +110,9 @@ export async function register(options: SessionOptions): Promise<Session> {
         if (frame?.type === 'challenge' && !registered) {
           socket.send(JSON.stringify(answer(options, frame)));
           answeredAt = clock.now();
+        } else if (frame?.type === 'wait' && !registered) {
+          letGo();
+          registerWithin(frame.ms + REGISTER_WITHIN_MS);
         } else if (frame?.type === 'welcome') welcome(frame);
         else if (registered) options.onFrame(frame);
       } catch (cause) {
@@ -113,8 +124,7 @@ export async function register(options: SessionOptions): Promise<Session> {
       options.onGreeting(greeting);
       if (registered) return;
       registered = true;
-      deadline[Symbol.dispose]();
-      deadline.signal.removeEventListener('abort', onDeadline);
+      letGo();
       let roundTripMs = clock.now() - answeredAt;
       resolve({
         get roundTripMs() {
@@ -147,8 +157,7 @@ export async function register(options: SessionOptions): Promise<Session> {
     });
     socket.on('close', (code, reason) => {
       life.abort();
-      deadline[Symbol.dispose]();
-      deadline.signal.removeEventListener('abort', onDeadline);
+      letGo();
       failure ??= closedWith(url, code, reason.toString());
       reject(failure); // without effect once registered
       end({ error: failure, closeCode: code });

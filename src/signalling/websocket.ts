@@ -10,11 +10,8 @@ import type { OnSignallingEvent, Parcel, SignallingChannel } from './channel.js'
 import { CLOSE_CODES, type ClientFrames, type Greeting, type ServerFrame } from './frames.js';
 import { Listeners } from './listeners.js';
 import { register, type Session } from './registration.js';
+import { RetryPause } from './retry-pause.js';
 
-/** Full jitter: a uniform wait between nothing and a bound that doubles from the first value to the second. */
-const RETRY_MS = { first: 250, most: 30_000 } as const;
-/** A connection that lived this long was a good one: the next wait starts small again. */
-const STEADY_AFTER_MS = 30_000;
 /** Somebody waiting cuts the pause short, but tries stay this far apart. */
 const NUDGED_SPACING_MS = 1_000;
 const SEND_WITHIN_MS = 10_000;
@@ -149,9 +146,10 @@ export class WebSocketChannel implements SignallingChannel {
   }
 
   async #run(): Promise<void> {
-    const { clock, onEvent, ...options } = this.#options;
+    const { clock, onEvent, random = Math.random, ...options } = this.#options;
     const { signal } = this.#scope;
-    for (let failures = 0; !signal.aborted; ) {
+    const pause = new RetryPause(random);
+    while (!signal.aborted) {
       this.#triedAt = clock.now();
       try {
         const onGreeting = (greeting: Greeting) => this.#welcomed(greeting);
@@ -165,16 +163,14 @@ export class WebSocketChannel implements SignallingChannel {
         this.#lastFailure = error.message;
         if (signal.aborted) return;
         onEvent({ event: 'signalling-lost', url: this.url, reason: error.message });
-        failures = clock.now() - this.#triedAt >= STEADY_AFTER_MS ? 0 : failures + 1;
-        // Another process holds this identity: two that take turns at once would never stop
-        if (closeCode === CLOSE_CODES.takenOver) failures = Number.POSITIVE_INFINITY;
+        pause.lost(clock.now() - this.#triedAt);
+        if (closeCode === CLOSE_CODES.takenOver) pause.takenOver();
       } catch (error) {
         if (signal.aborted) return;
-        failures++;
+        pause.failed();
         this.#failed(error as WayleaveError);
       }
-      const boundMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** failures);
-      await this.#pause((this.#options.random ?? Math.random)() * boundMs);
+      await this.#pause(pause.nextMs());
     }
   }
 

@@ -13,6 +13,8 @@ export interface ScriptedServer extends AsyncDisposable {
   readonly clients: Map<string, WebSocket>;
   /** How many connections there have been. */
   readonly connections: number;
+  /** To every connection, registered or not. */
+  say(text: string): void;
   deliver(to: string, frame: { from: string; seenFrom?: string; box: string }): void;
 }
 
@@ -37,6 +39,9 @@ export async function scriptedServer(script: Script = {}): Promise<ScriptedServe
     clients,
     get connections() {
       return connections;
+    },
+    say(text) {
+      for (const client of server.clients) client.send(text);
     },
     deliver(to, { from, seenFrom = '127.0.0.1', box }) {
       clients.get(to)?.send(JSON.stringify({ type: 'deliver', from, seenFrom, box }));

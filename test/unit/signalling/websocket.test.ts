@@ -10,6 +10,7 @@ import { Scope } from '../../../src/net/scope.js';
 import { listenTcp } from '../../../src/net/sockets.js';
 import type { Parcel, SignallingEvent } from '../../../src/signalling/channel.js';
 import { WebSocketChannel } from '../../../src/signalling/websocket.js';
+import { FakeClock } from '../../fake-clock.js';
 import { strangeClock, until } from './members.js';
 import { scriptedServer } from './scripted-server.js';
 
@@ -33,6 +34,16 @@ function channelTo(url: string, clock: Clock = systemClock, identity = createIde
   channel.onParcel(parcel => parcels.push(parcel));
   const count = (name: SignallingEvent['event']) => events.filter(({ event }) => event === name).length;
   return { channel, id: identity.id, identity, events, parcels, count };
+}
+
+/** Stands still, and knows which limits were set. */
+class RecordingClock extends FakeClock {
+  readonly deadlines: number[] = [];
+
+  override deadline(...of: Parameters<Clock['deadline']>) {
+    this.deadlines.push(of[0]);
+    return super.deadline(...of);
+  }
 }
 
 const BOX = Buffer.from('not sealed: the channel does not care');
@@ -99,6 +110,27 @@ describe('registration', () => {
       await expect(channel.ready()).rejects.toMatchObject({ code: 'server-unreachable' });
     },
   );
+
+  it('a server that has it wait: its own 10 s begin when its turn has come', async () => {
+    const server = scope.use(await scriptedServer({ greetWith: '{"type":"wait","ms":20000}' }));
+    const clock = new RecordingClock();
+    const { channel } = channelTo(server.url, clock);
+    const ready = channel.ready();
+    await until(() => clock.deadlines.includes(30_000));
+    await clock.advance(29_000);
+    server.say(`{"type":"challenge","nonce":"${'A'.repeat(43)}","protocol":1}`);
+    await ready;
+  });
+
+  it('a server that has it wait, and forgets it: given up', async () => {
+    const server = scope.use(await scriptedServer({ greetWith: '{"type":"wait","ms":20000}' }));
+    const clock = new RecordingClock();
+    const { channel } = channelTo(server.url, clock);
+    const ready = channel.ready().catch(error => error);
+    await until(() => clock.deadlines.includes(30_000));
+    await clock.advance(30_000);
+    expect(await ready).toMatchObject({ code: 'server-unreachable' });
+  });
 
   it('ready ends with its signal', async () => {
     const server = scope.use(await scriptedServer({ greetWith: null }));
