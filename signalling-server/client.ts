@@ -10,8 +10,6 @@ import { TokenBucket } from './limits.js';
 import type { ResolvedServerOptions } from './options.js';
 import { asciiJson, textFrame } from './text-frames.js';
 
-/** How far beyond its rate a client may go and only be refused, before it is cut off. */
-const PATIENCE = 10;
 /** Refs in one acknowledgement; the client's frame table allows no more. */
 const MAX_REFS = 4096;
 
@@ -26,6 +24,8 @@ const CUT_CODES: Partial<Record<CutReason, number>> = {
 
 export class Client implements Seat {
   readonly id: NodeId;
+  /** The IP address that it connected from. */
+  readonly seenFrom: string;
   /** Start of every delivery from this client; only the box is missing. */
   readonly deliveryHead: string;
   lastHeardAt: number;
@@ -42,7 +42,7 @@ export class Client implements Seat {
   readonly #acknowledged: number[] = [];
   #refused: Map<UndeliveredReason, number[]> | undefined;
   #dirty = false;
-  #cut = false;
+  #cutFor: CutReason | undefined;
 
   constructor(
     id: NodeId,
@@ -55,6 +55,7 @@ export class Client implements Seat {
     onDirty: (client: Client) => void,
   ) {
     this.id = id;
+    this.seenFrom = seenFrom;
     // id and address hold no character that JSON would escape
     this.deliveryHead = `{"type":"deliver","from":"${id}","seenFrom":"${seenFrom}","box":"`;
     this.lastHeardAt = now;
@@ -62,9 +63,9 @@ export class Client implements Seat {
     this.#stream = stream;
     this.#heldBytes = options.heldBytesPerClient;
     this.#counts = counts;
-    const { messagesPerSecond, messageBurst } = options;
+    const { messagesPerSecond, messageBurst, floodFactor } = options;
     this.#bucket = new TokenBucket(messagesPerSecond, messageBurst, now);
-    this.#patience = new TokenBucket(messagesPerSecond * PATIENCE, messageBurst * PATIENCE, now);
+    this.#patience = new TokenBucket(messagesPerSecond * floodFactor, messageBurst * floodFactor, now);
     this.#onDirty = onDirty;
   }
 
@@ -77,7 +78,7 @@ export class Client implements Seat {
 
   /** Text in ASCII. */
   push(ascii: string): 'sent' | 'not-here' | 'too-slow' {
-    if (this.#cut || this.#socket.readyState !== this.#socket.OPEN) return 'not-here';
+    if (this.#cutFor || this.#socket.readyState !== this.#socket.OPEN) return 'not-here';
     const frame = textFrame(ascii);
     if (!this.#hasRoom(frame.length)) {
       this.cut('too-slow', 'you do not read what is sent to you');
@@ -123,14 +124,24 @@ export class Client implements Seat {
     this.#socket.ping();
   }
 
+  /** Bytes that wait for it. */
+  get heldBytes(): number {
+    return this.#stream.writableLength + this.#gathered.length;
+  }
+
   get isCut(): boolean {
-    return this.#cut;
+    return this.#cutFor !== undefined;
+  }
+
+  /** Why the server ended the connection, if it did. */
+  get cutFor(): CutReason | undefined {
+    return this.#cutFor;
   }
 
   /** Ends the connection: with a close frame where the client still reads, at once where it does not. */
   cut(reason: CutReason, words: string): void {
-    if (this.#cut) return;
-    this.#cut = true;
+    if (this.#cutFor) return;
+    this.#cutFor = reason;
     this.#counts.cut[reason]++;
     this.#writeGathered();
     if (reason === 'too-slow' || reason === 'silent') this.#socket.terminate();
@@ -138,9 +149,9 @@ export class Client implements Seat {
   }
 
   #hasRoom(bytes: number): boolean {
-    if (this.#stream.writableLength + this.#gathered.length + bytes <= this.#heldBytes) return true;
+    if (this.heldBytes + bytes <= this.#heldBytes) return true;
     this.#writeGathered(); // what only waits for the end of this turn is not held against the client
-    return this.#stream.writableLength + bytes <= this.#heldBytes;
+    return this.heldBytes + bytes <= this.#heldBytes;
   }
 
   #writeAcknowledgements(): void {

@@ -8,6 +8,9 @@ export type UndeliveredReason = (typeof UNDELIVERED_REASONS)[number];
 const CUT_REASONS = [
   'too-many-connections',
   'too-many-waiting',
+  'server-full',
+  'banned',
+  'proxy-unclear',
   'not-registered-in-time',
   'not-admitted',
   'protocol-error',
@@ -22,6 +25,9 @@ export type CutReason = (typeof CUT_REASONS)[number];
 export class Counts {
   connections = 0;
   registrations = 0;
+  tlsFailures = 0;
+  reloads = 0;
+  failedReloads = 0;
   delivered = 0;
   deliveredBytes = 0;
   readonly undelivered: Record<UndeliveredReason, number>;

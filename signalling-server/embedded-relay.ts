@@ -2,15 +2,21 @@
 // of its own that live for an hour. With a secret and URLs configured, a coturn with `use-auth-secret` stands in its place.
 import { systemClock } from '../src/net/clock.js';
 import { canonicalIp } from '../src/net/ip-scope.js';
+import type { Certificate } from './certificate.js';
 import type { EndpointSource } from './endpoint-sources.js';
 import { inUrl, publicHost } from './listening.js';
 import type { ResolvedServerOptions } from './options.js';
 import { issue, MAX_CREDENTIAL_S } from './turn/credentials.js';
+import type { RelayLimits } from './turn/limits.js';
 import { createRelay, type Relay } from './turn/relay.js';
 
 /** A relay that waits to be handed the traffic of ports that others listen on. @throws WayleaveError `bad-option`. */
-export function embeddedRelay(options: ResolvedServerOptions, hosts: readonly string[]): Promise<Relay> {
-  const { publicHosts, relayPorts, relayToPrivate, turnSecret, tls } = options;
+export function embeddedRelay(
+  options: ResolvedServerOptions,
+  hosts: readonly string[],
+  certificate: Certificate | undefined,
+): Promise<Relay> {
+  const { publicHosts, relayPorts, relayToPrivate, turnSecret } = options;
   const literals = publicHosts.map(host => canonicalIp(host)).filter(host => host !== undefined);
   return createRelay({
     host: hosts,
@@ -19,8 +25,28 @@ export function embeddedRelay(options: ResolvedServerOptions, hosts: readonly st
     allowPrivatePeers: relayToPrivate,
     ...(literals.length > 0 && { publicHost: literals }),
     ...(turnSecret !== undefined && { secret: turnSecret }),
-    ...(tls && { tls }),
+    ...(certificate && { tls: { context: () => certificate.context } }),
+    limits: relayLimits(options),
   });
+}
+
+function relayLimits(options: ResolvedServerOptions): RelayLimits {
+  const orNoCap = (bytes: number) => (bytes === 0 ? Number.POSITIVE_INFINITY : bytes);
+  return {
+    allocations: options.relayAllocations,
+    allocationsPerUser: options.relayAllocationsPerUser,
+    allocationsPerSource: options.relayAllocationsPerIp,
+    permissions: options.relayPermissions,
+    channels: options.relayChannels,
+    connectionsPerAllocation: options.relayConnectionsPerAllocation,
+    connections: options.relayConnections,
+    connectionsPerSource: options.relayConnectionsPerIp,
+    idleConnectionMs: options.relayIdleConnectionMs,
+    lifetimeS: options.relayLifetimeS,
+    bytesPerSecond: orNoCap(options.relayBytesPerSecond),
+    bytesPerSecondPerUser: orNoCap(options.relayBytesPerSecondPerUser),
+    challenges: { burst: options.relayChallengeBurst, perSecond: options.relayChallengesPerSecond },
+  };
 }
 
 /** What the greeting says of a relay that shares this port. */
@@ -37,6 +63,7 @@ export function relayEndpoints(options: ResolvedServerOptions, relay: Relay, por
       stun: [],
       turn: [{ ...relay.grant(id, { host }), urls: urls(dialled) }],
     }),
+    metrics: () => relay.metrics(),
     [Symbol.asyncDispose]: () => relay.close(),
   };
 }

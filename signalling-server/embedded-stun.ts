@@ -8,7 +8,9 @@ import type { EndpointSource } from './endpoint-sources.js';
 import { inUrl, publicHost } from './listening.js';
 import type { Log } from './log.js';
 import type { ResolvedServerOptions } from './options.js';
-import { createStunResponder, type StunResponderOptions } from './stun-responder.js';
+import type { StunLimits } from './stun-limits.js';
+import { stunMetrics } from './stun-metrics.js';
+import { createStunResponder, type StunResponder, type StunResponderOptions } from './stun-responder.js';
 
 const EVERYWHERE = ['0.0.0.0', '::'];
 
@@ -16,13 +18,14 @@ const EVERYWHERE = ['0.0.0.0', '::'];
 export async function embeddedStun(
   options: ResolvedServerOptions,
   log: Log,
-  neighbour?: StunResponderOptions['neighbour'],
+  shared: Pick<StunResponderOptions, 'neighbour' | 'admits'>,
 ): Promise<EndpointSource & { readonly port: number }> {
   const { stunPort, stunPortTaken, alternateHost } = options;
   const scope = new Scope(error => log.warn({ error: String(error) }, 'closing STUN'));
   const [host, ...others] = boundHosts(options);
   const second = alternateHost === undefined ? {} : { alternateHost };
-  const start = (port: number) => createStunResponder({ host: host!, port, neighbour, ...second });
+  const common = { ...shared, limits: stunLimits(options) };
+  const start = (port: number) => createStunResponder({ host: host!, port, ...common, ...second });
   const main = scope.use(
     await start(stunPort ?? 0).catch((error: WayleaveError) => {
       if (stunPortTaken === 'fail' || error.code !== 'listen-failed') throw error;
@@ -31,7 +34,9 @@ export async function embeddedStun(
     }),
   );
   const { port } = main.endpoints[0]!;
-  for (const other of others) await alsoOn({ host: other, port, neighbour }, scope, log);
+  const responders = [main];
+  for (const other of others)
+    responders.push(...(await alsoOn({ host: other, port, ...common }, scope, log)));
   const url = (address: string) => `stun:${inUrl(address)}:${port}`;
   const everywhere = others.map(familyOf);
   if (EVERYWHERE.includes(host!)) everywhere.push(familyOf(host!));
@@ -44,17 +49,30 @@ export async function embeddedStun(
       stun: [...new Set([dialled, ...furtherAddresses])].map(url),
       turn: [],
     }),
+    metrics: () => stunMetrics(responders),
     [Symbol.asyncDispose]: () => scope.close(),
   };
 }
 
+function stunLimits(options: ResolvedServerOptions): StunLimits {
+  return {
+    udp: { burst: options.stunBurst, perSecond: options.stunPerSecond },
+    dialBack: { burst: options.stunDialBackBurst, perSecond: options.stunDialBacksPerSecond },
+    connections: options.stunConnections,
+    connectionsPerSource: options.stunConnectionsPerIp,
+    firstRequestMs: options.stunFirstRequestMs,
+    idleMs: options.stunIdleMs,
+  };
+}
+
 /** IPv6 beside IPv4 where the system has it; without it the server does its work all the same. */
-async function alsoOn(options: StunResponderOptions, scope: Scope, log: Log): Promise<void> {
+async function alsoOn(options: StunResponderOptions, scope: Scope, log: Log): Promise<StunResponder[]> {
   try {
-    scope.use(await createStunResponder(options));
+    return [scope.use(await createStunResponder(options))];
   } catch (error) {
     if (!(error instanceof WayleaveError)) throw error;
     log.warn({ host: options.host, port: options.port, reason: error.message }, 'no STUN there');
+    return [];
   }
 }
 

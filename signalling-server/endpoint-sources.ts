@@ -18,6 +18,8 @@ export interface EndpointSource extends AsyncDisposable {
     host: string,
     from: string,
   ): { readonly stun: readonly string[]; readonly turn: readonly TurnGrant[] };
+  /** What it can tell of itself, in Prometheus' text format. */
+  metrics?(): string;
 }
 
 /** The endpoints that the administrator configured. */

@@ -2,7 +2,7 @@
 // connection; everything else is told where it is.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ipScope, unmappedIp } from '../src/net/ip-scope.js';
-import { METRICS_CONTENT_TYPE } from './metrics.js';
+import { EXPOSITION_CONTENT_TYPE } from './exposition.js';
 import type { ResolvedServerOptions } from './options.js';
 
 export interface HttpView {
@@ -10,21 +10,33 @@ export interface HttpView {
   metrics(): string;
 }
 
-/** Who may see /metrics by default: those who are on the machine or in its private networks. */
-function mayReadMetrics(from: ResolvedServerOptions['metricsFrom'], { socket }: IncomingMessage): boolean {
-  if (from !== 'private') return from === 'everyone';
-  const remote = unmappedIp(socket.remoteAddress ?? '');
-  const scope = ipScope(remote);
+/** One request of somebody at this address. */
+interface Visit {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly from: string;
+}
+
+/**
+ * Who may see /metrics by default: those who are on the machine or in its private networks. Not through a proxy that
+ * is not listed: it would make everybody look near.
+ */
+function mayReadMetrics(who: ResolvedServerOptions['metricsFrom'], { request, from }: Visit): boolean {
+  if (who !== 'private') return who === 'everyone';
+  const { socket, headers } = request;
+  const direct = from === unmappedIp(socket.remoteAddress ?? '');
+  if (direct && (headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined)) return false;
+  const scope = ipScope(from);
   const near = scope === 'loopback' || scope === 'private' || scope === 'link-local';
-  return near || remote === unmappedIp(socket.localAddress ?? '');
+  return near || from === unmappedIp(socket.localAddress ?? '');
 }
 
 export async function answerHttp(
-  request: IncomingMessage,
-  response: ServerResponse,
+  visit: Visit,
   view: HttpView,
   metricsFrom: ResolvedServerOptions['metricsFrom'],
 ): Promise<void> {
+  const { request, response } = visit;
   const reply = (status: number, text: string, contentType = 'text/plain; charset=utf-8') => {
     response.writeHead(status, {
       'content-type': contentType,
@@ -47,11 +59,11 @@ export async function answerHttp(
       else reply(503, 'not ready\n');
       return;
     case '/metrics': {
-      if (!mayReadMetrics(metricsFrom, request)) {
+      if (!mayReadMetrics(metricsFrom, visit)) {
         reply(403, 'metrics are not for you\n');
         return;
       }
-      reply(200, view.metrics(), METRICS_CONTENT_TYPE);
+      reply(200, view.metrics(), EXPOSITION_CONTENT_TYPE);
       return;
     }
     case '/':

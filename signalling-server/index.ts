@@ -1,9 +1,13 @@
 // `wayleave/server`: the signalling server to embed. The command line runs this very function.
+import { systemClock } from '../src/net/clock.js';
 import { EmbeddedBackplane } from './backplane.js';
+import { Bans } from './bans.js';
+import { Certificate } from './certificate.js';
 import { embeddedRelay, foreignRelays, relayEndpoints } from './embedded-relay.js';
 import { boundHosts, embeddedStun } from './embedded-stun.js';
 import { configuredEndpoints, type EndpointSource } from './endpoint-sources.js';
 import { createLog, type Log } from './log.js';
+import { withFiles } from './option-files.js';
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './options.js';
 import { type Server, SignallingServer } from './server.js';
 
@@ -21,14 +25,17 @@ export type { Server } from './server.js';
  * @throws WayleaveError `bad-option` or `listen-failed`.
  */
 export async function createServer(options: ServerOptions = {}): Promise<Server> {
-  const resolved = resolveServerOptions(options);
+  const resolved = await withFiles(resolveServerOptions(options));
   const log = await createLog(resolved.logLevel);
+  const certificate = resolved.tls && new Certificate(resolved.tls);
+  const bans = new Bans(resolved, systemClock.now);
   const sources: EndpointSource[] = [];
   try {
-    await addOwnEndpoints(resolved, log, sources);
+    await addOwnEndpoints(resolved, { log, certificate, bans }, sources);
     const foreign = foreignRelays(resolved);
     sources.push(...(foreign ? [foreign] : []), configuredEndpoints(resolved));
-    return await new SignallingServer(resolved, { backplane: new EmbeddedBackplane(), sources, log }).start();
+    const parts = { backplane: new EmbeddedBackplane(), sources, log, certificate, bans };
+    return await new SignallingServer(resolved, parts).start();
   } catch (error) {
     for (const source of sources) await source[Symbol.asyncDispose]();
     throw error;
@@ -38,13 +45,14 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
 /** STUN, and the relay that shares its ports. */
 async function addOwnEndpoints(
   options: ResolvedServerOptions,
-  log: Log,
+  { log, certificate, bans }: { log: Log; certificate: Certificate | undefined; bans: Bans },
   sources: EndpointSource[],
 ): Promise<void> {
   if (options.stunPort === null) return;
-  const relay = options.relay ? await embeddedRelay(options, boundHosts(options)) : undefined;
+  const relay = options.relay ? await embeddedRelay(options, boundHosts(options), certificate) : undefined;
   try {
-    const stun = await embeddedStun(options, log, relay);
+    const admits = (host: string) => !bans.isBanned(host);
+    const stun = await embeddedStun(options, log, { neighbour: relay, admits });
     sources.push(stun);
     if (relay) sources.push(relayEndpoints(options, relay, stun.port));
   } catch (error) {

@@ -1,11 +1,4 @@
 // How much one stranger may take: connections an address, messages a client. Pure counting; time is handed in.
-import { ipBytes } from '../src/net/ip-scope.js';
-
-/** What counts as one source: an IPv4 address, or an IPv6 /64, since a whole one is handed to every household. */
-export function sourceOf(ip: string): string {
-  const bytes = ipBytes(ip);
-  return bytes?.length === 16 ? Buffer.from(bytes.slice(0, 8)).toString('hex') : ip;
-}
 
 /** Connections by source, at one time. */
 export class ConnectionCount {

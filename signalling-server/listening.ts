@@ -1,7 +1,4 @@
 // Where the server listens, and how it names that to people and scripts.
-import { once } from 'node:events';
-import type { Server as NetServer } from 'node:net';
-import { WayleaveError } from '../src/errors.js';
 import { localAddresses } from '../src/net/interfaces.js';
 import { familyOf, ipScope } from '../src/net/ip-scope.js';
 import { bareHost } from './admission.js';
@@ -15,23 +12,6 @@ export interface Listening {
   readonly turn: readonly string[];
   readonly metrics: string;
   readonly health: string;
-}
-
-/** Opens the port; which it is. @throws WayleaveError `listen-failed`. */
-export async function listen(
-  server: NetServer,
-  { host, port }: Pick<ResolvedServerOptions, 'host' | 'port'>,
-): Promise<number> {
-  try {
-    server.listen({ port, ...(host === undefined ? {} : { host }) });
-    await once(server, 'listening');
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    const text = `cannot listen on ${host ?? 'all addresses'}, port ${port}: ${code}`;
-    throw new WayleaveError('listen-failed', text, { cause });
-  }
-  const bound = server.address();
-  return typeof bound === 'object' && bound ? bound.port : port;
 }
 
 export function listeningUrls(

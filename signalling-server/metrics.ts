@@ -1,70 +1,115 @@
-// The server's counts and gauges in Prometheus' text format, one row a metric. Twenty lines instead of a client
-// library: that one brings four packages and a third of the whole installed tree for them.
+// What the signalling side can tell of itself. docs/operations.md explains every row, and a test holds it to this.
+import type { Bans } from './bans.js';
+import type { Certificate } from './certificate.js';
+import type { Client } from './client.js';
 import type { Counts } from './counts.js';
+import { by, expose, type Row } from './exposition.js';
+import type { Gate } from './gate.js';
+import type { ResolvedServerOptions } from './options.js';
 
-/** What can be measured at the moment of asking. */
-export interface Gauges {
-  readonly clients: number;
-  readonly sockets: number;
+/** What is measured at the moment of asking. */
+export interface Readings {
+  readonly counts: Counts;
+  readonly bans: Bans;
+  readonly certificate: Certificate | undefined;
+  readonly options: ResolvedServerOptions;
+  readonly gate: Pick<Gate, 'socketCount' | 'unregisteredCount' | 'isDraining'>;
+  /** Connections that wait for their turn to register. */
   readonly waiting: number;
-  readonly draining: boolean;
+  readonly clients: readonly Pick<Client, 'heldBytes'>[];
+  readonly ready: boolean;
 }
 
-type Reading = number | { readonly label: string; readonly values: Readonly<Record<string, number>> };
-type Row = readonly [
-  name: string,
-  kind: 'counter' | 'gauge',
-  help: string,
-  (counts: Counts, gauges: Gauges) => Reading,
-];
-
-const ROWS: readonly Row[] = [
-  ['wayleave_clients', 'gauge', 'Registered clients.', (_, { clients }) => clients],
-  ['wayleave_sockets', 'gauge', 'Open TCP connections, registered or not.', (_, { sockets }) => sockets],
-  ['wayleave_waiting', 'gauge', 'Connections that wait for their turn to register.', (_, g) => g.waiting],
-  ['wayleave_draining', 'gauge', '1 while the server is closing.', (_, { draining }) => (draining ? 1 : 0)],
-  ['wayleave_connections_total', 'counter', 'TCP connections accepted.', ({ connections }) => connections],
+const ROWS: readonly Row<Readings>[] = [
+  ['wayleave_clients', 'gauge', 'Registered clients.', ({ clients }) => clients.length],
+  ['wayleave_sockets', 'gauge', 'Open TCP connections, registered or not.', ({ gate }) => gate.socketCount],
+  [
+    'wayleave_unregistered',
+    'gauge',
+    'Those whose time to register runs.',
+    ({ gate }) => gate.unregisteredCount,
+  ],
+  ['wayleave_waiting', 'gauge', 'Connections that wait for their turn to register.', r => r.waiting],
+  ['wayleave_ready', 'gauge', '1 while /readyz says ready.', ({ ready }) => Number(ready)],
+  ['wayleave_draining', 'gauge', '1 while the server is closing.', ({ gate }) => Number(gate.isDraining)],
+  ['wayleave_connections_total', 'counter', 'TCP connections accepted.', ({ counts }) => counts.connections],
   [
     'wayleave_registrations_total',
     'counter',
     'Successful registrations.',
-    ({ registrations }) => registrations,
+    ({ counts }) => counts.registrations,
   ],
-  ['wayleave_messages_delivered_total', 'counter', 'Messages handed to their recipient.', c => c.delivered],
-  ['wayleave_message_characters_total', 'counter', 'Base64 characters of those.', c => c.deliveredBytes],
-  ['process_resident_memory_bytes', 'gauge', 'Resident memory.', () => process.memoryUsage.rss()],
-  ['process_cpu_seconds_total', 'counter', 'CPU time, user and system.', () => cpuSeconds()],
+  [
+    'wayleave_messages_delivered_total',
+    'counter',
+    'Messages handed to their recipient.',
+    ({ counts }) => counts.delivered,
+  ],
+  [
+    'wayleave_message_characters_total',
+    'counter',
+    'Base64 characters of those.',
+    ({ counts }) => counts.deliveredBytes,
+  ],
   [
     'wayleave_messages_undelivered_total',
     'counter',
     'Messages reported back to their sender, by reason.',
-    ({ undelivered }) => ({ label: 'reason', values: undelivered }),
+    ({ counts }) => by('reason', counts.undelivered),
   ],
   [
     'wayleave_connections_cut_total',
     'counter',
-    'Connections that the server ended, by reason.',
-    ({ cut }) => ({ label: 'reason', values: cut }),
+    'Connections that the server ended or refused, by reason.',
+    ({ counts }) => by('reason', counts.cut),
+  ],
+  [
+    'wayleave_held_bytes',
+    'gauge',
+    'Bytes held for clients that have not read them.',
+    ({ clients }) => clients.reduce((all, { heldBytes }) => all + heldBytes, 0),
+  ],
+  [
+    'wayleave_held_bytes_most',
+    'gauge',
+    'The most of those for one client.',
+    ({ clients }) => clients.reduce((most, { heldBytes }) => Math.max(most, heldBytes), 0),
+  ],
+  ['wayleave_bans_active', 'gauge', 'Sources that are banned now.', ({ bans }) => bans.active],
+  ['wayleave_bans_total', 'counter', 'Bans imposed.', ({ bans }) => bans.imposed],
+  ['wayleave_ban_table_sources', 'gauge', 'Sources whose offences are remembered.', ({ bans }) => bans.size],
+  [
+    'wayleave_tls_failures_total',
+    'counter',
+    'TLS handshakes that failed.',
+    ({ counts }) => counts.tlsFailures,
+  ],
+  [
+    'wayleave_reloads_total',
+    'counter',
+    'Reloads of the certificate, by outcome.',
+    ({ counts }) => by('outcome', { done: counts.reloads, failed: counts.failedReloads }),
+  ],
+  [
+    'wayleave_certificate_expiry_timestamp_seconds',
+    'gauge',
+    'When the certificate in use expires, in seconds since 1970.',
+    ({ certificate }) => certificate && certificate.expiresAt / 1000,
+  ],
+  [
+    'wayleave_limit',
+    'gauge',
+    'What the options allow, by option.',
+    ({ options }) => by('option', limitsAmong(options)),
   ],
 ];
 
-function cpuSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
+export function signallingMetrics(readings: Readings): string {
+  return expose(ROWS, readings);
 }
 
-/** The content type of Prometheus' text format, version 0.0.4. */
-export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-
-/** All rows as text. Names and label values are ours and need no escaping. */
-export function renderMetrics(counts: Counts, gauges: Gauges): string {
-  const lines = ROWS.flatMap(([name, kind, help, read]) => {
-    const reading = read(counts, gauges);
-    const samples =
-      typeof reading === 'number'
-        ? [`${name} ${reading}`]
-        : Object.entries(reading.values).map(([value, n]) => `${name}{${reading.label}="${value}"} ${n}`);
-    return [`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`, ...samples];
-  });
-  return `${lines.join('\n')}\n`;
+/** Every option that is a number and no port. */
+function limitsAmong(options: ResolvedServerOptions): Record<string, number> {
+  const rows = Object.entries(options).filter((row): row is [string, number] => typeof row[1] === 'number');
+  return Object.fromEntries(rows.filter(([name]) => name !== 'port' && name !== 'stunPort'));
 }

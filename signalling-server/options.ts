@@ -1,8 +1,10 @@
-// Every option of the server in one table: unit, default, range and the reason for the default.
+// Every option of the server in one table: unit, default, range and the reason for the default. The command line's
+// flags, its environment variables and its configuration file are made from it.
 import { z } from 'zod';
 import { WayleaveError } from '../src/errors.js';
-
-const option = <T extends z.ZodType>(schema: T, unit: string, why: string): T => schema.meta({ unit, why });
+import { RELAY_LIMIT_OPTIONS, STUN_LIMIT_OPTIONS } from './embedded-options.js';
+import { BAN_OPTIONS, CLIENT_LIMITS, PROXY_OPTIONS } from './limit-options.js';
+import { option } from './option.js';
 
 const iceUrl = (schemes: string) =>
   z
@@ -28,7 +30,14 @@ export const serverOptionsSchema = z.strictObject({
     z.strictObject({ cert: z.string().min(1), key: z.string().min(1) }).optional(),
     'PEM text',
     'Certificate chain and private key: the server then speaks wss and https. Messages are sealed without it too.',
+    { secret: true },
   ),
+  tlsCert: option(
+    z.string().min(1).optional(),
+    'path',
+    'The certificate chain as a PEM file, with `tlsKey` and in place of `tls`: read at the start and on every reload.',
+  ),
+  tlsKey: option(z.string().min(1).optional(), 'path', 'Its private key as a PEM file.'),
   stunPort: option(
     z.int().min(0).max(65535).nullable().default(0),
     'port',
@@ -72,6 +81,12 @@ export const serverOptionsSchema = z.strictObject({
     z.string().min(16).max(512).optional(),
     'secret',
     'What relay credentials are made with (TURN REST convention). Default: random for each process.',
+    { secret: true },
+  ),
+  turnSecretFile: option(
+    z.string().min(1).optional(),
+    'path',
+    'A file that holds `turnSecret`, in its place, as containers hand secrets in. White space around it is cut off.',
   ),
   stun: option(
     z.array(iceUrl('stun|stuns')).max(16).default([]),
@@ -91,64 +106,13 @@ export const serverOptionsSchema = z.strictObject({
       .default([]),
     'turn: URLs with fixed credentials',
     'TURN servers to name to every node. Whoever registers learns the credentials: give these accounts quotas.',
+    { secret: true },
   ),
-  connectionsPerIp: option(
-    z.int().min(1).max(1_000_000).default(20),
-    'connections',
-    'At one time from one IPv4 address or IPv6 /64: a household behind one NAT fits, one machine cannot fill the table.',
-  ),
-  maxConnections: option(
-    z.int().min(1).max(1_000_000).default(50_000),
-    'connections',
-    'At one time in all; more are closed unheard. Keep it below the limit of open files.',
-  ),
-  messagesPerSecond: option(
-    z.int().min(1).max(1_000_000).default(20),
-    'messages per second',
-    'A client’s lasting rate: a connect takes about four messages.',
-  ),
-  messageBurst: option(
-    z.int().min(1).max(1_000_000).default(40),
-    'messages',
-    'What a client may send at once after a rest: ten connects.',
-  ),
-  heldBytesPerClient: option(
-    z.int().min(32_768).max(67_108_864).default(262_144),
-    'bytes',
-    'What is held for a client that does not read; beyond it the client is dropped. Twelve largest messages.',
-  ),
-  registrationsPerSecond: option(
-    z.int().min(20).max(100_000).default(100),
-    'registrations per second',
-    'More wait their turn, in the order they came, up to a minute: after a restart everybody comes at once, and ' +
-      'those who are back should not feel it. One costs about a third of a millisecond.',
-  ),
-  registerWithinMs: option(
-    z.int().min(100).max(60_000).default(5_000),
-    'milliseconds',
-    'From the connection to the challenge, where nobody waits, and from there to the registration: three round ' +
-      'trips on a slow line.',
-  ),
-  requestWithinMs: option(
-    z.int().min(100).max(120_000).default(10_000),
-    'milliseconds',
-    'From the connection to the end of a plain HTTP exchange (health, metrics), both ways.',
-  ),
-  pingEveryMs: option(
-    z.int().min(50).max(3_600_000).default(20_000),
-    'milliseconds',
-    'How often a quiet client is pinged: under the 30 s after which the shortest NAT and proxy timeouts strike.',
-  ),
-  silenceLimitMs: option(
-    z.int().min(100).max(3_600_000).default(45_000),
-    'milliseconds',
-    'A client not heard for so long is gone: two pings and a little.',
-  ),
-  drainWithinMs: option(
-    z.int().min(0).max(60_000).default(5_000),
-    'milliseconds',
-    'How long a closing server waits for its clients to leave before it cuts them off.',
-  ),
+  ...CLIENT_LIMITS,
+  ...BAN_OPTIONS,
+  ...PROXY_OPTIONS,
+  ...RELAY_LIMIT_OPTIONS,
+  ...STUN_LIMIT_OPTIONS,
   metricsFrom: option(
     z.enum(['private', 'everyone', 'nobody']).default('private'),
     'who',
@@ -162,12 +126,25 @@ export const serverOptionsSchema = z.strictObject({
 });
 
 export type ServerOptions = z.input<typeof serverOptionsSchema>;
-export type ResolvedServerOptions = z.output<typeof serverOptionsSchema>;
+type Parsed = z.output<typeof serverOptionsSchema>;
+export type ResolvedServerOptions = Omit<Parsed, 'messageBurst'> & { readonly messageBurst: number };
 
 /** Checks the options and fills in the defaults. @throws WayleaveError `bad-option`, naming the option. */
 export function resolveServerOptions(options: ServerOptions): ResolvedServerOptions {
   const result = serverOptionsSchema.safeParse(options);
-  if (result.success) return result.data;
-  const { path, message } = result.error.issues[0]!;
-  throw new WayleaveError('bad-option', path.length > 0 ? `option ${path.join('.')}: ${message}` : message);
+  if (!result.success) {
+    const { path, message } = result.error.issues[0]!;
+    throw new WayleaveError('bad-option', path.length > 0 ? `option ${path.join('.')}: ${message}` : message);
+  }
+  const { data } = result;
+  if ((data.tlsCert === undefined) !== (data.tlsKey === undefined))
+    throw conflict('tlsCert and tlsKey belong together');
+  if (data.tls && data.tlsCert !== undefined) throw conflict('tls and tlsCert exclude each other');
+  if (data.turnSecret !== undefined && data.turnSecretFile !== undefined)
+    throw conflict('turnSecret and turnSecretFile exclude each other');
+  return { ...data, messageBurst: data.messageBurst ?? 2 * data.messagesPerSecond };
+}
+
+function conflict(message: string): WayleaveError {
+  return new WayleaveError('bad-option', `options ${message}`);
 }

@@ -3,25 +3,21 @@
 import { DecodeError } from '../src/errors.js';
 import { type Clock, systemClock } from '../src/net/clock.js';
 import { Scope } from '../src/net/scope.js';
-import {
-  CLIENT_FRAMES,
-  CLOSE_CODES,
-  type ClientFrames,
-  checkFrame,
-  MAX_BOX_BYTES,
-  PROTOCOL_VERSION,
-  parseFrame,
-} from '../src/signalling/frames.js';
-import { bareHost, freshNonce, whyNotAdmitted } from './admission.js';
+import { CLOSE_CODES, type ClientFrames, MAX_BOX_BYTES, PROTOCOL_VERSION } from '../src/signalling/frames.js';
+import { bareHost, freshNonce, readRegister, whyNotAdmitted } from './admission.js';
 import type { Backplane } from './backplane.js';
+import { Bans } from './bans.js';
+import { type Certificate, reloadCertificate } from './certificate.js';
 import { Client } from './client.js';
 import { Counts, type CutReason } from './counts.js';
 import { type EndpointSource, greet, renewalTime } from './endpoint-sources.js';
 import { FrontDoor, type Visitor } from './front-door.js';
-import { type Listening, listen, listeningUrls } from './listening.js';
+import type { House } from './gate.js';
+import { type Listening, listeningUrls } from './listening.js';
 import type { Log } from './log.js';
-import { renderMetrics } from './metrics.js';
+import { signallingMetrics } from './metrics.js';
 import type { ResolvedServerOptions } from './options.js';
+import { ProcessMetrics } from './process-metrics.js';
 import { Router } from './router.js';
 import { WaitingRoom } from './waiting-room.js';
 
@@ -29,6 +25,11 @@ import { WaitingRoom } from './waiting-room.js';
 export interface Server extends AsyncDisposable {
   /** Where it listens, as URLs to hand out. */
   readonly listening: Listening;
+  /**
+   * Reads the files of `tlsCert` and `tlsKey` again, for connections to come; those that are open live on.
+   * @throws WayleaveError `bad-option` when they hold nothing usable: then the former certificate stays in use.
+   */
+  reload(): Promise<void>;
   /** Says goodbye to its clients, waits a little for them to leave, and ends. Idempotent, never rejects. */
   close(): Promise<void>;
 }
@@ -39,6 +40,10 @@ export interface ServerParts {
   readonly sources: readonly EndpointSource[];
   readonly log: Log;
   readonly clock?: Clock;
+  /** With it, the server speaks wss and https. */
+  readonly certificate?: Certificate | undefined;
+  /** Shared with other ports of this server. */
+  readonly bans?: Bans;
 }
 
 /** What the server knows of a client beyond what routing needs. */
@@ -54,9 +59,11 @@ export class SignallingServer implements Server {
   readonly #clock: Clock;
   readonly #counts = new Counts();
   readonly #scope = new Scope();
+  readonly #house: House;
   readonly #door: FrontDoor;
   readonly #router: Router;
   readonly #waitingRoom: WaitingRoom;
+  readonly #process = this.#scope.use(new ProcessMetrics());
   readonly #clients = new Map<Client, Presence>();
   #listening: Listening | undefined;
   #closing: Promise<void> | undefined;
@@ -67,10 +74,12 @@ export class SignallingServer implements Server {
     this.#parts = parts;
     this.#clock = parts.clock ?? systemClock;
     const view = {
-      isReady: () => !this.#closing && parts.backplane.healthy,
+      isReady: () => this.#isReady,
       metrics: () => this.#renderMetrics(),
     };
-    this.#door = new FrontDoor(options, this.#counts, this.#clock, view, visitor => this.#welcome(visitor));
+    const { log, certificate, bans = new Bans(options, () => this.#clock.now()) } = parts;
+    this.#house = { counts: this.#counts, bans, clock: this.#clock, log, certificate };
+    this.#door = new FrontDoor(options, this.#house, view, visitor => this.#welcome(visitor));
     this.#router = new Router(parts.backplane, this.#counts, this.#clock);
     this.#waitingRoom = new WaitingRoom(options, this.#counts, this.#clock, this.#scope.signal);
   }
@@ -84,7 +93,7 @@ export class SignallingServer implements Server {
     const { backplane, sources, log } = this.#parts;
     for (const part of [backplane, ...sources]) this.#scope.use(part);
     try {
-      const port = await listen(this.#door.server, this.#options);
+      const port = await this.#door.gate.open();
       this.#listening = listeningUrls(this.#options, port, sources);
     } catch (error) {
       await this.#scope.close();
@@ -95,6 +104,11 @@ export class SignallingServer implements Server {
     return this;
   }
 
+  async reload(): Promise<void> {
+    const { certificate } = this.#parts;
+    if (certificate) await reloadCertificate(certificate, this.#options, this.#house);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#drain();
     return this.#closing;
@@ -102,6 +116,10 @@ export class SignallingServer implements Server {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  get #isReady(): boolean {
+    return !this.#closing && this.#parts.backplane.healthy;
   }
 
   /** A new WebSocket: challenged when its turn has come, heard once, then registered or sent away. */
@@ -116,7 +134,7 @@ export class SignallingServer implements Server {
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       if (client) this.#router.receive(client, data, isBinary);
       else if (!refused) {
-        client = this.#register(visitor, nonce, data, isBinary);
+        client = this.#register(visitor, data, isBinary, nonce);
         refused = client === undefined;
       }
     });
@@ -133,22 +151,16 @@ export class SignallingServer implements Server {
     });
   }
 
-  #register(
-    visitor: Visitor,
-    nonce: string | undefined,
-    data: Buffer,
-    isBinary: boolean,
-  ): Client | undefined {
+  #register(visitor: Visitor, data: Buffer, isBinary: boolean, nonce?: string): Client | undefined {
     const { socket, seenAs, host } = visitor;
     const { backplane, log } = this.#parts;
     const turnAway = (reason: CutReason, code: number, why: string) => {
       this.#counts.cut[reason]++;
+      this.#door.gate.accuse(seenAs.host, reason);
       log.debug({ from: seenAs.host, reason: why }, 'not registered');
       socket.close(code, why.slice(0, 100));
       return undefined;
     };
-    if (nonce === undefined)
-      return turnAway('protocol-error', CLOSE_CODES.protocolError, 'not your turn yet');
     let frame: ClientFrames['register'];
     try {
       frame = readRegister(data, isBinary);
@@ -183,7 +195,8 @@ export class SignallingServer implements Server {
   #left(client: Client): void {
     this.#clients.delete(client);
     this.#parts.backplane.leave(client);
-    this.#parts.log.debug({ id: client.id }, 'left');
+    if (client.cutFor) this.#door.gate.accuse(client.seenFrom, client.cutFor);
+    this.#parts.log.debug({ id: client.id, reason: client.cutFor }, 'left');
     if (this.#clients.size === 0) this.#onEmpty?.();
   }
 
@@ -205,17 +218,21 @@ export class SignallingServer implements Server {
   }
 
   #renderMetrics(): string {
-    return renderMetrics(this.#counts, {
-      clients: this.#clients.size,
-      sockets: this.#door.socketCount,
+    const signalling = signallingMetrics({
+      ...this.#house,
+      options: this.#options,
+      gate: this.#door.gate,
       waiting: this.#waitingRoom.size,
-      draining: this.#closing !== undefined,
+      clients: [...this.#clients.keys()],
+      ready: this.#isReady,
     });
+    const ofParts = this.#parts.sources.map(source => source.metrics?.() ?? '');
+    return [signalling, ...ofParts, this.#process.render()].join('');
   }
 
   async #drain(): Promise<void> {
     this.#parts.log.info({ clients: this.#clients.size }, 'closing');
-    const closed = this.#door.shut();
+    this.#door.gate.drain();
     for (const client of [...this.#clients.keys()]) {
       client.tell({ type: 'goodbye', reason: 'draining' });
       client.flush();
@@ -227,16 +244,7 @@ export class SignallingServer implements Server {
       limit.signal.addEventListener('abort', () => resolve(), { once: true });
       if (this.#clients.size === 0) resolve();
     });
-    this.#door.destroy();
-    await closed;
+    await this.#door.gate.close();
     await this.#scope.close();
   }
-}
-
-/** @throws DecodeError */
-function readRegister(data: Buffer, isBinary: boolean): ClientFrames['register'] {
-  if (isBinary) throw new DecodeError('frame', 'binary');
-  const frame = checkFrame(CLIENT_FRAMES, parseFrame(data.toString()));
-  if (frame?.type !== 'register') throw new DecodeError('frame/type', 'register first');
-  return frame as ClientFrames['register'];
 }

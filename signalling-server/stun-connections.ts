@@ -12,15 +12,15 @@ import { type Asked, answerTo, type Corner, dialBackAnswer, type StunSite } from
 import { dialBack } from './stun-dial-back.js';
 
 export interface ConnectionLimits {
-  /** Dial-backs for one source, each up to eight SYNs to that source. Default: 60 at once, 1 a second. */
+  /** Dial-backs for one source, each up to eight SYNs to that source. */
   readonly dialBack: SourceLimit;
-  /** Connections altogether. Default: 4,096. */
+  /** Connections altogether. */
   readonly connections: number;
-  /** Connections of one source. Default: 32. */
+  /** Connections of one source. */
   readonly connectionsPerSource: number;
-  /** A connection that has not sent a whole request after this time is closed. Default: 10 s. */
+  /** A connection that has not sent a whole request after this time is closed. */
   readonly firstRequestMs: number;
-  /** A connection without a request for this long is closed. Default: 1 hour. */
+  /** A connection without a request for this long is closed. */
   readonly idleMs: number;
 }
 
@@ -35,9 +35,10 @@ interface Parts {
   /** What the two addresses are bound to. */
   readonly hosts: readonly string[];
   readonly limits: ConnectionLimits;
-  readonly counters: Record<'requests' | 'answers' | 'malformed' | 'rateLimited', number> &
+  readonly counters: Record<'requests' | 'answers' | 'malformed' | 'rateLimited' | 'refused', number> &
     Record<'connections' | 'dialBacks' | 'bytesIn' | 'bytesOut', number>;
   readonly clock: Clock;
+  readonly admits: (host: string) => boolean;
   /** Takes over connections that turn out to want something else than Binding; their bytes are put back. */
   readonly handOver?: ((socket: Socket) => void) | undefined;
 }
@@ -60,7 +61,7 @@ export class StunConnections implements AsyncDisposable {
   /** Serves a fresh connection that arrived at this corner, or closes it at once when there are too many. */
   take(socket: Socket, at: Corner): void {
     const from = remoteEndpoint(socket);
-    const { limits, counters } = this.#parts;
+    const { limits, counters, admits } = this.#parts;
     const source = from && sourceOf(from.host);
     const ofSource = this.#bySource.get(source ?? '') ?? 0;
     socket.on('error', () => {}); // 'close' follows, and that is what counts
@@ -68,10 +69,11 @@ export class StunConnections implements AsyncDisposable {
     if (
       !from ||
       !source ||
+      !admits(from.host) ||
       this.#open.size >= limits.connections ||
       ofSource >= limits.connectionsPerSource
     ) {
-      counters.rateLimited++;
+      counters.refused++;
       socket.destroy();
       return;
     }
@@ -89,6 +91,11 @@ export class StunConnections implements AsyncDisposable {
     };
     socket.once('close', leave);
     this.#serve(socket, from, at, ended.signal, leave);
+  }
+
+  /** How many are open and ours. */
+  get size(): number {
+    return this.#open.size;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

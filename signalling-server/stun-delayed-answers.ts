@@ -30,6 +30,11 @@ export class DelayedAnswers implements Disposable {
     return true;
   }
 
+  /** How many wait. */
+  get size(): number {
+    return this.#timers.size;
+  }
+
   [Symbol.dispose](): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();

@@ -10,10 +10,11 @@ import { familyOf, unmappedIp } from '../src/net/ip-scope.js';
 import { Scope } from '../src/net/scope.js';
 import { bindUdp, listenTcp } from '../src/net/sockets.js';
 import { decodeMessage, isBindingRequest, looksLikeStun } from '../src/stun/message.js';
-import { type SourceLimit, SourceLimiter } from './source-limiter.js';
+import { SourceLimiter } from './source-limiter.js';
 import { answerTo, type Corner, type StunSite } from './stun-answers.js';
-import { type ConnectionLimits, StunConnections } from './stun-connections.js';
+import { StunConnections } from './stun-connections.js';
 import { DelayedAnswers } from './stun-delayed-answers.js';
+import { DEFAULT_STUN_LIMITS, type StunLimits } from './stun-limits.js';
 
 export interface StunResponderOptions {
   /** Address to bind, IPv4 or IPv6; `0.0.0.0` and `::` work, but then no answer can say where it came from. */
@@ -30,6 +31,11 @@ export interface StunResponderOptions {
   readonly limits?: Partial<StunLimits>;
   /** Who else lives on these ports, the relay: it gets all that is no Binding request. Default: nobody. */
   readonly neighbour?: Neighbour | undefined;
+  /**
+   * Whether a source may connect; asked for TCP only, where it has proved itself: a ban that datagrams could earn or
+   * feel would be a weapon for whoever forges their source. Default: everybody may.
+   */
+  readonly admits?: (host: string) => boolean;
   readonly clock?: Clock;
 }
 
@@ -40,26 +46,14 @@ interface Neighbour {
   connection(socket: Socket): void;
 }
 
-export interface StunLimits extends ConnectionLimits {
-  /** UDP requests of one source. Default: 200 at once, 50 a second. What exceeds it is dropped silently. */
-  readonly udp: SourceLimit;
-}
-
-export const DEFAULT_STUN_LIMITS: StunLimits = {
-  udp: { burst: 200, perSecond: 50 },
-  dialBack: { burst: 60, perSecond: 1 },
-  connections: 4_096,
-  connectionsPerSource: 32,
-  firstRequestMs: 10_000,
-  idleMs: 3_600_000,
-};
-
 /** What happened so far; all of them only grow. */
 interface StunCounters {
   requests: number;
   answers: number;
   malformed: number;
   rateLimited: number;
+  /** Connections closed unheard: too many of them, or their source is banned. */
+  refused: number;
   connections: number;
   dialBacks: number;
   bytesIn: number;
@@ -70,6 +64,8 @@ export interface StunResponder extends AsyncDisposable {
   /** The bound endpoints: first address first, first port first; two or four. */
   readonly endpoints: readonly Endpoint[];
   readonly counters: Readonly<StunCounters>;
+  /** What is open now: TCP connections for STUN, and answers whose time has not come. */
+  readonly waiting: { readonly connections: number; readonly answers: number };
   /** Stops answering and closes every connection. Idempotent. */
   close(): Promise<void>;
 }
@@ -87,6 +83,7 @@ export async function createStunResponder(options: StunResponderOptions): Promis
     answers: 0,
     malformed: 0,
     rateLimited: 0,
+    refused: 0,
     connections: 0,
     dialBacks: 0,
     bytesIn: 0,
@@ -95,7 +92,9 @@ export async function createStunResponder(options: StunResponderOptions): Promis
   const scope = new Scope();
   const site: { -readonly [K in keyof StunSite]: StunSite[K] } = { hosts: announced(options), ports: [0, 0] };
   const handOver = options.neighbour && ((socket: Socket) => options.neighbour!.connection(socket));
-  const connections = new StunConnections({ site, hosts, limits, counters, clock, handOver });
+  const { admits = () => true } = options;
+  const connections = new StunConnections({ site, hosts, limits, counters, clock, handOver, admits });
+  const delayed = scope.use(new DelayedAnswers());
   try {
     const onConnection = (socket: Socket, at: Corner) => connections.take(socket, at);
     const first = await bindPort(scope, hosts, 0, options.port ?? 3478, onConnection);
@@ -104,7 +103,6 @@ export async function createStunResponder(options: StunResponderOptions): Promis
     site.ports = [first.port, rest.port];
     scope.use(connections); // released first: a listener is closed only when its connections are
     const limiter = new SourceLimiter(limits.udp, clock.now);
-    const delayed = scope.use(new DelayedAnswers());
     const { neighbour } = options;
     answerDatagrams([first.sockets, rest.sockets], { site, limiter, delayed, counters, neighbour });
   } catch (error) {
@@ -115,6 +113,9 @@ export async function createStunResponder(options: StunResponderOptions): Promis
   return {
     endpoints: hosts.flatMap(each => site.ports.map(port => ({ host: each, port }))),
     counters,
+    get waiting() {
+      return { connections: connections.size, answers: delayed.size };
+    },
     close: () => scope.close(),
     [Symbol.asyncDispose]: () => scope.close(),
   };

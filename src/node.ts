@@ -198,6 +198,7 @@ export class Node implements AsyncDisposable {
         identity: this.#identity,
         clock: systemClock,
         handshakeTimeoutMs: this.#options.handshakeTimeoutMs,
+        heartbeatMs: this.#options.heartbeatMs,
         inbound: this.#inbound,
         punchPorts: this.#surroundings.punchPorts,
         turnServers: within => signalling.turnServers(within),
@@ -232,7 +233,7 @@ export class Node implements AsyncDisposable {
   }
 
   #respondToRequests(): void {
-    const { handshakeTimeoutMs, dialRequestsPerNode, dialRequestsPerPeer } = this.#options;
+    const { handshakeTimeoutMs, heartbeatMs, dialRequestsPerNode, dialRequestsPerPeer } = this.#options;
     const limits = { perNodePerMinute: dialRequestsPerNode, perPeerPerMinute: dialRequestsPerPeer };
     const responder = {
       strategies,
@@ -240,6 +241,7 @@ export class Node implements AsyncDisposable {
       clock: systemClock,
       limiter: new DialLimiter(limits, systemClock.now),
       handshakeTimeoutMs,
+      heartbeatMs,
       punchPorts: this.#surroundings.punchPorts,
       turnServers: (via: SignallingChannel) => turnServers(new Set([via, ...this.#signalling.channels])),
       self: () => this.address,

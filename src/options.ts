@@ -101,7 +101,7 @@ export const nodeOptionsSchema = z.strictObject({
   heartbeatMs: option(
     z.int().min(50).max(3_600_000).default(10_000),
     'milliseconds',
-    'A pipe that has sent nothing for so long sends four bytes: NATs forget idle connections, some after 60 s.',
+    'A pipe that has sent nothing for so long sends four bytes, and so often its relay is reminded: NATs forget idle connections, some after 60 s.',
   ),
   deadMs: option(
     z.int().min(100).max(86_400_000).default(25_000),

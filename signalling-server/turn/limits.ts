@@ -1,31 +1,32 @@
-// What the relay lets users do, as one table. Every queue and table of this room is bounded by one of these.
+// What the relay lets users do, as one table. Every queue and table of this room is bounded by one of these;
+// ../embedded-options.ts gives each its reason.
 
 export interface RelayLimits {
-  /** Allocations altogether. Default: 2,000. Beyond: 508. */
+  /** Allocations altogether. Beyond: 508. */
   readonly allocations: number;
-  /** Allocations of one user. Default: 16. Beyond: 486. */
+  /** Allocations of one user. Beyond: 486. */
   readonly allocationsPerUser: number;
-  /** Allocations of one source (IPv4 address or IPv6 /64), whoever its users are. Default: 128. Beyond: 486. */
+  /** Allocations of one source (IPv4 address or IPv6 /64), whoever its users are. Beyond: 486. */
   readonly allocationsPerSource: number;
-  /** Permissions of one allocation; each peer address needs one. Default: 128. Beyond: 508. */
+  /** Permissions of one allocation; each peer address needs one. Beyond: 508. */
   readonly permissions: number;
-  /** Channels of one allocation. Default: 128. Beyond: 508. */
+  /** Channels of one allocation. Beyond: 508. */
   readonly channels: number;
-  /** Relayed connections of one TCP allocation. Default: 16. Beyond: 508, or closed when a peer asks. */
+  /** Relayed connections of one TCP allocation. Beyond: 508, or closed when a peer asks. */
   readonly connectionsPerAllocation: number;
-  /** TCP and TLS connections of clients altogether. Default: 8,192. */
+  /** TCP and TLS connections of clients altogether. */
   readonly connections: number;
-  /** TCP and TLS connections of one source. Default: 256. */
+  /** TCP and TLS connections of one source. */
   readonly connectionsPerSource: number;
-  /** A connection that has no allocation after this time is closed, in ms. Default: 10,000. */
+  /** A connection that has no allocation after this time is closed, in ms. */
   readonly idleConnectionMs: number;
-  /** Longest life that an Allocate or Refresh can ask for, in seconds; at least 600. Default: 3,600. */
+  /** Longest life that an Allocate or Refresh can ask for, in seconds; at least 600. */
   readonly lifetimeS: number;
-  /** Bytes a second of all allocations of one user, both ways together. Default: unlimited. */
+  /** Bytes a second of all allocations of one user, both ways together; infinite: no cap. */
   readonly bytesPerSecondPerUser: number;
-  /** Bytes a second of everything relayed. Default: unlimited; set it where traffic is paid for. */
+  /** Bytes a second of everything relayed; infinite: no cap. */
   readonly bytesPerSecond: number;
-  /** Unauthenticated datagrams of one source that get an answer: at once, and a second. Default: 100 and 50. */
+  /** Unauthenticated datagrams of one source that get an answer: at once, and a second. */
   readonly challenges: { readonly burst: number; readonly perSecond: number };
 }
 

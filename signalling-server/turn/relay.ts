@@ -16,6 +16,7 @@ import type { RelayCounters } from './counters.js';
 import { issue, MAX_CREDENTIAL_S, type RelayAccount } from './credentials.js';
 import type { RelayLimits } from './limits.js';
 import { listen, urlsOf } from './listeners.js';
+import { relayMetrics } from './metrics.js';
 import type { PortRange } from './relay-ports.js';
 import { type AnswerBinding, TurnService } from './service.js';
 import { StreamPort } from './stream-port.js';
@@ -36,9 +37,12 @@ export interface RelayOptions {
   readonly secret?: string;
   /** Default: `wayleave`. Keep it short: it is part of every challenge (security.md, row 34). */
   readonly realm?: string;
-  /** With it, the TCP port speaks TLS too, and so does `port` here (443 passes most firewalls). PEM. */
+  /**
+   * With it, the TCP port speaks TLS too, and so does `port` here (443 passes most firewalls). PEM, or what is asked
+   * for the certificate to show before each handshake.
+   */
   readonly tls?:
-    | { readonly cert: string | Buffer; readonly key: string | Buffer; readonly port?: number }
+    | ((OwnCertificate | { readonly context: () => SecureContext }) & { readonly port?: number })
     | undefined;
   /** Relay to private, shared and this machine's own addresses too. Default: false. */
   readonly allowPrivatePeers?: boolean;
@@ -52,6 +56,11 @@ export interface RelayOptions {
   readonly clock?: Clock;
 }
 
+interface OwnCertificate {
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+}
+
 /** What a client needs to use the relay. */
 interface RelayGrant extends RelayAccount {
   readonly urls: readonly string[];
@@ -63,6 +72,8 @@ export interface Relay extends AsyncDisposable {
   /** `turn:` and `turns:` URLs (RFC 7065). */
   readonly urls: readonly string[];
   readonly counters: Readonly<RelayCounters>;
+  /** The same and more, for Prometheus. */
+  metrics(): string;
   /**
    * Credentials for a client.
    * @param options.ttlS 1 to 3,600 seconds, default 3,600: no allocation begins later.
@@ -86,7 +97,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   const core = newCore(options, secret, clock);
   const service = new TurnService(core, options.answerBinding ?? mappedAddressOnly);
   const { tls } = options;
-  const streams = new StreamPort(service, tls && secureContext(tls));
+  const streams = new StreamPort(service, tls && ('context' in tls ? tls.context : ownContext(tls)));
   const datagrams = (socket: UdpSocket) => {
     const port = new UdpPort(socket, service);
     return (bytes: Buffer, from: RemoteInfo) => port.receive(bytes, from);
@@ -115,6 +126,7 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   return {
     urls,
     counters: core.counters,
+    metrics: () => relayMetrics(core),
     grant: (id, { ttlS = MAX_CREDENTIAL_S, host } = {}) => ({
       urls,
       ...issue(secret, id, ttlS, clock.wall()),
@@ -129,9 +141,10 @@ export async function createRelay(options: RelayOptions): Promise<Relay> {
   };
 }
 
-function secureContext({ cert, key }: NonNullable<RelayOptions['tls']>): SecureContext {
+function ownContext({ cert, key }: OwnCertificate): () => SecureContext {
   try {
-    return createSecureContext({ cert, key });
+    const context = createSecureContext({ cert, key });
+    return () => context;
   } catch (cause) {
     throw new WayleaveError('bad-option', `option tls: ${(cause as Error).message}`, { cause });
   }

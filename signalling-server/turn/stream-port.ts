@@ -15,12 +15,12 @@ const TLS_HANDSHAKE = 0x16;
 
 export class StreamPort {
   readonly #service: TurnService;
-  readonly #secureContext: SecureContext | undefined;
+  readonly #secureContext: (() => SecureContext) | undefined;
   readonly #open = new Set<Socket>();
   readonly #bySource = new Map<string, number>();
 
-  /** @param secureContext with it, every port speaks TLS too, to whoever begins with it. */
-  constructor(service: TurnService, secureContext: SecureContext | undefined) {
+  /** @param secureContext with it, every port speaks TLS too, to whoever begins with it; asked for each handshake. */
+  constructor(service: TurnService, secureContext: (() => SecureContext) | undefined) {
     this.#service = service;
     this.#secureContext = secureContext;
   }
@@ -67,7 +67,7 @@ export class StreamPort {
   #secure(socket: Socket): void {
     const secure = new TLSSocket(socket, {
       isServer: true,
-      ...(this.#secureContext && { secureContext: this.#secureContext }),
+      ...(this.#secureContext && { secureContext: this.#secureContext() }),
     });
     secure.on('error', () => socket.destroy());
     this.#serve(socket, secure, 'tls');

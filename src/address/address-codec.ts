@@ -6,6 +6,7 @@ import { nodeIdBytes, nodeIdFromBytes } from '../identity/node-id.js';
 import {
   type Behaviour,
   DEPENDENCE,
+  EGRESS,
   PORT_PATTERNS,
   REACH_KINDS,
   SYN_ANSWERS,
@@ -40,7 +41,7 @@ function word<T>(list: readonly T[], index: number, minor: number): T {
 
 const HAIRPIN = [null, false, true] as const;
 
-/** kind, mapping, filtering · pattern, hairpinning, SYN answer · delta (2) · samples · confidence in percent. */
+/** kind, mapping, filtering · pattern, hairpinning, SYN answer, egress · delta (2) · samples · confidence in percent. */
 function behaviourBytes({ kind, mapping, filtering, ports, ...rest }: Behaviour): Buffer[] {
   if (kind === 'unknown' && rest.samples === 0) return [];
   const first =
@@ -48,7 +49,8 @@ function behaviourBytes({ kind, mapping, filtering, ports, ...rest }: Behaviour)
   const second =
     PORT_PATTERNS.indexOf(ports.pattern) |
     (HAIRPIN.indexOf(rest.hairpinning) << 2) |
-    (SYN_ANSWERS.indexOf(rest.unsolicitedSyn) << 4);
+    (SYN_ANSWERS.indexOf(rest.unsolicitedSyn) << 4) |
+    ((rest.egress === undefined ? 0 : EGRESS.indexOf(rest.egress) + 1) << 6);
   const delta = Buffer.alloc(2);
   delta.writeInt16BE(ports.pattern === 'delta' ? (ports.delta ?? 0) : 0);
   const percent = Math.round(rest.confidence * 100);
@@ -66,7 +68,8 @@ function readBehaviour(value: Buffer, minor: number): Behaviour {
   ];
   const pattern = word(PORT_PATTERNS, second & 3, minor);
   const delta = value.readInt16BE(2);
-  const spare = first >> 7 || second >> 6 || (pattern !== 'delta' && delta);
+  const egress = EGRESS[(second >> 6) - 1];
+  const spare = first >> 7 || second >> 6 > EGRESS.length || (pattern !== 'delta' && delta);
   if (percent > 100 || (spare && minor <= MINOR)) throw new Error('has undefined bits');
   return {
     kind: word(REACH_KINDS, first & 7, minor),
@@ -75,6 +78,7 @@ function readBehaviour(value: Buffer, minor: number): Behaviour {
     ports: pattern === 'delta' ? { pattern, delta } : { pattern },
     hairpinning: word(HAIRPIN, (second >> 2) & 3, minor),
     unsolicitedSyn: word(SYN_ANSWERS, (second >> 4) & 3, minor),
+    ...(egress && { egress }),
     samples,
     confidence: percent / 100,
   };

@@ -46,7 +46,7 @@ for (const register of [
   registerPing,
   registerForward,
 ]) {
-  register(program);
+  await register(program);
 }
 for (const command of program.commands)
   command.exitOverride().showHelpAfterError('(add --help for the options and examples)');

@@ -37,6 +37,7 @@ function behaviour({
   ports,
   hairpinning,
   unsolicitedSyn,
+  egress,
   confidence,
 }: Behaviour): string {
   if (kind === 'unknown' && mapping === 'unknown') return pc.dim('unknown');
@@ -50,11 +51,14 @@ function behaviour({
     `ports     ${ports.pattern}${step}`,
     ...(hairpinning === null ? [] : [`hairpin   ${hairpinning ? 'yes' : 'no'}`]),
     ...(unsolicitedSyn === 'unknown' ? [] : [`uninvited ${unsolicitedSyn}`]),
+    ...(egress === 'web-only' ? ['gets out  to ports 80 and 443'] : []),
   ].join('\n');
 }
 
 function meaningOf({ tcp, udp }: InterfaceProfile): string {
   const { mapping, filtering, ports } = tcp;
+  if (tcp.egress === 'web-only')
+    return 'Only the web gets out from here (TCP to ports 80 and 443). A relay at one of these ports carries your connections.';
   switch (tcp.kind) {
     case 'open':
       return 'Nothing stands in the way: anybody can connect to you directly.';

@@ -1,117 +1,121 @@
-// `wayleave server`: the signalling server as a command. Runs until told to stop; SIGTERM lets its clients leave.
-import { readFile } from 'node:fs/promises';
-import { type Command, InvalidArgumentError } from 'commander';
-import type { Listening } from '../../signalling-server/index.js';
-import { WayleaveError } from '../errors.js';
+// `wayleave server`: the signalling server as a command. Runs until told to stop; SIGTERM lets its clients leave, SIGHUP
+// brings a new certificate.
+import { type Command, Option } from 'commander';
+import type { Listening, Server, ServerOptions } from '../../signalling-server/index.js';
 import { EXIT, type Output, runCommand } from './output.js';
+import {
+  COMMAND_DEFAULTS,
+  CONFIG_VARIABLE,
+  type Configuration,
+  configurationOf,
+  withOrigins,
+} from './server-configuration.js';
+import { type Setting, settingsOf } from './server-settings.js';
 
 interface Flags {
-  host?: string;
-  port: number;
-  publicHost?: string[];
-  stunPort?: number;
-  alternateHost?: string;
-  relay: boolean;
-  relayPorts?: [number, number];
-  relayToPrivate?: boolean;
-  turnUrl?: string[];
-  turnSecret?: string;
-  stun?: string[];
-  tlsCert?: string;
-  tlsKey?: string;
-  connectionsPerIp?: number;
-  messagesPerSecond?: number;
-  logLevel: 'silent' | 'error' | 'warn' | 'info' | 'debug';
+  config?: string;
+  check?: boolean;
   json?: boolean;
 }
 
-const whole = (least: number, most: number) => (text: string) => {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new InvalidArgumentError(`Write a whole number from ${least} to ${most}.`);
-};
-/** RFC 8489, section 19.2. */
-const STUN_PORT = 3478;
-const portRange = (text: string): [number, number] => {
-  const [first, last] = text.split('-').map(Number);
-  if (/^\d+-\d+$/.test(text) && first! >= 1 && first! <= last! && last! <= 65_535) return [first!, last!];
-  throw new InvalidArgumentError('Write two ports, FIRST-LAST, from 1 to 65535.');
-};
-const gather = (value: string, former: string[] = []) => [...former, value];
+const EXAMPLES = `
+Each option is also a key of the configuration file and an environment variable: connectionsPerIp,
+WAYLEAVE_SERVER_CONNECTIONS_PER_IP and --connections-per-ip are one. Flags win over variables, variables over the file.
 
-export function registerServer(program: Command): void {
-  program
-    .command('server')
-    .description('run the signalling server: all that nodes need to find each other')
-    .option('--host <addr>', 'IP address to listen on (default: all)')
-    .option('--port <n>', 'TCP port, 0 for any free one', whole(0, 65535), 7443)
-    .option('--public-host <host>', 'name or address by which nodes reach this server; repeatable', gather)
-    .option(
-      '--stun-port <n>',
-      `STUN port, UDP and TCP; the next one is used as well (default: ${STUN_PORT}, or any if that is taken)`,
-      whole(0, 65534),
-    )
-    .option('--alternate-host <addr>', 'second IP address of this machine, for full NAT tests (RFC 5780)')
-    .option('--no-relay', 'do not relay (TURN); nodes that find no direct way then do not connect')
-    .option(
-      '--relay-ports <first-last>',
-      'ports of the relay’s allocations (default: 49152-65535)',
-      portRange,
-    )
-    .option('--relay-to-private', 'let the relay reach private addresses: for laboratories only')
-    .option('--turn-url <url>', 'turn: URL of a relay that shares --turn-secret (coturn); repeatable', gather)
-    .option('--turn-secret <text>', 'what relay credentials are made with (also WAYLEAVE_TURN_SECRET)')
-    .option('--stun <url>', 'stun: URL of a STUN server to name to the nodes; repeatable', gather)
-    .option('--tls-cert <file>', 'certificate chain, PEM: speak wss and https')
-    .option('--tls-key <file>', 'its private key, PEM')
-    .option('--connections-per-ip <n>', 'connections at one time from one address', whole(1, 1_000_000))
-    .option(
-      '--messages-per-second <n>',
-      'lasting rate of one client; bursts of twice that',
-      whole(1, 1_000_000),
-    )
-    .option('--log-level <level>', 'silent, error, warn, info or debug; to stderr', 'warn')
-    .option('--json', 'one JSON object a line on stdout')
-    .addHelpText(
-      'after',
-      `
 Examples:
   wayleave server                                       for nodes that reach this machine by its own address
   wayleave server --public-host signal.example.org --tls-cert chain.pem --tls-key key.pem
+  wayleave server --config /etc/wayleave/server.json --check
 
-Nodes then take --server ws://HOST:7443 (wss:// with a certificate). SIGTERM lets the clients leave, and ends it.`,
-    )
-    .action((flags: Flags) => runCommand(flags, (output, signal) => run(flags, output, signal)));
+Nodes then take --server ws://HOST:7443 (wss:// with a certificate). SIGTERM lets the clients leave and ends it,
+SIGHUP reads the certificate again.`;
+
+export async function registerServer(program: Command): Promise<void> {
+  const command = program
+    .command('server')
+    .description('run the signalling server: all that nodes need to find each other');
+  // The other commands need not know its options, and are faster without.
+  if (!process.argv.includes('server')) return;
+  const { serverOptionsSchema: schema } = await import('../../signalling-server/options.js');
+  const settings = settingsOf(schema);
+  for (const setting of settings) if (setting.flag !== undefined) command.addOption(optionOf(setting));
+  command
+    .option('--config <file>', `JSON file with any of these options, by their keys (also ${CONFIG_VARIABLE})`)
+    .option('--check', 'only check the configuration, and print what it comes to, without secrets')
+    .option('--json', 'one JSON object a line on stdout')
+    .addHelpText('after', EXAMPLES)
+    .action((flags: Flags) =>
+      runCommand(flags, async (output, signal) => {
+        const configuration = await configurationOf(schema, {
+          file: flags.config ?? process.env[CONFIG_VARIABLE],
+          environment: process.env,
+          flags: givenFlags(command, settings),
+        });
+        try {
+          return await (flags.check ? check(configuration, output) : run(configuration, output, signal));
+        } catch (error) {
+          throw withOrigins(error, configuration.origins);
+        }
+      }),
+    );
 }
 
-async function run(flags: Flags, output: Output, signal: AbortSignal): Promise<number> {
-  const { host, port, publicHost, alternateHost, stunPort, stun } = flags;
-  const { connectionsPerIp, messagesPerSecond, logLevel, relay, relayPorts, relayToPrivate, turnUrl } = flags;
-  const turnSecret = flags.turnSecret ?? process.env.WAYLEAVE_TURN_SECRET;
-  const tls = await readTls(flags);
+function optionOf({ key, flag, placeholder, kind, why, standard, words }: Setting): Option {
+  const means = [
+    ...(flag!.startsWith('--no-') ? ['Turns off:'] : []),
+    why,
+    ...(words ? [`One of ${words.join(', ')}.`] : []),
+    ...(kind === 'list' ? ['Repeatable, or comma separated.'] : []),
+  ];
+  const usual = COMMAND_DEFAULTS[key as keyof ServerOptions] ?? standard;
+  if (typeof usual === 'number' || typeof usual === 'string') means.push(`(default: ${usual})`);
+  const option = new Option(`${flag}${placeholder}`, means.join(' '));
+  return kind === 'list' ? option.argParser(gather) : option;
+}
+
+function gather(item: string, former: readonly string[] = []): readonly string[] {
+  return [...former, ...item.split(',')];
+}
+
+/** What was really given on the command line, by the keys of the options. */
+function givenFlags(
+  command: Command,
+  settings: readonly Setting[],
+): ReadonlyMap<string, string | readonly string[] | boolean> {
+  const given = new Map<string, string | readonly string[] | boolean>();
+  for (const { key, flag } of settings) {
+    const name = command.options.find(({ long }) => long === flag)?.attributeName();
+    if (name !== undefined && command.getOptionValueSource(name) === 'cli')
+      given.set(key, command.getOptionValue(name));
+  }
+  return given;
+}
+
+async function check({ options, origins }: Configuration, output: Output): Promise<number> {
+  const { effectiveOptions } = await import('../../signalling-server/effective-options.js');
+  const effective = await effectiveOptions(options);
+  const rows = Object.entries(effective).map(
+    ([key, value]) =>
+      `${key.padEnd(28)} ${JSON.stringify(value)}${origins.has(key) ? `  (${origins.get(key)})` : ''}`,
+  );
+  output.result({ event: 'configuration', options: effective }, rows.join('\n'));
+  return EXIT.done;
+}
+
+async function run({ options }: Configuration, output: Output, signal: AbortSignal): Promise<number> {
   const { createServer } = await import('../../signalling-server/index.js');
-  const server = await createServer({
-    port,
-    logLevel,
-    ...(host !== undefined && { host }),
-    ...(publicHost && { publicHosts: publicHost }),
-    ...(stun && { stun }),
-    ...(tls && { tls }),
-    ...(connectionsPerIp !== undefined && { connectionsPerIp }),
-    ...(messagesPerSecond !== undefined && { messagesPerSecond, messageBurst: 2 * messagesPerSecond }),
-    stunPort: stunPort ?? STUN_PORT,
-    stunPortTaken: stunPort === undefined ? 'take-another' : 'fail',
-    ...(alternateHost !== undefined && { alternateHost }),
-    relay,
-    ...(relayPorts && { relayPorts }),
-    ...(relayToPrivate && { relayToPrivate }),
-    ...(turnUrl && { turnUrls: turnUrl }),
-    ...(turnSecret !== undefined && { turnSecret }),
-  });
-  output.result({ event: 'listening', ...server.listening }, forPeople(server.listening));
-  if (!signal.aborted)
-    await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }));
-  await server.close();
+  let server: Server | undefined;
+  const reload = () => void server?.reload().catch(() => {}); // the log has said why
+  process.on('SIGHUP', reload);
+  try {
+    server = await createServer(options);
+    output.result({ event: 'listening', ...server.listening }, forPeople(server.listening));
+    if (!signal.aborted)
+      await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }));
+    await server.close();
+  } finally {
+    process.off('SIGHUP', reload);
+  }
   output.result({ event: 'closed' });
   return EXIT.done; // or what the signal says
 }
@@ -130,16 +134,4 @@ function forPeople({ signalling, stun, turn, metrics, health }: Listening): stri
     'Ctrl-C stops it.',
   ];
   return rows.join('\n');
-}
-
-async function readTls({ tlsCert, tlsKey }: Flags): Promise<{ cert: string; key: string } | undefined> {
-  if (tlsCert === undefined && tlsKey === undefined) return undefined;
-  if (tlsCert === undefined || tlsKey === undefined) {
-    throw new WayleaveError('bad-option', '--tls-cert and --tls-key belong together');
-  }
-  const read = (path: string) =>
-    readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-      throw new WayleaveError('listen-failed', `cannot read ${path}: ${cause.code}`, { cause });
-    });
-  return { cert: await read(tlsCert), key: await read(tlsKey) };
 }

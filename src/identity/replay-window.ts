@@ -1,34 +1,33 @@
 // Lets each signed message through once. A message is fresh while its sender's clock and ours agree within the
-// tolerance; within that span its id must be new. Memory is bounded on every axis, and what is forgotten
-// raises a floor below which nothing is accepted: under a flood this errs by refusing, never by replaying.
+// tolerance; within that span it must be new. What passed is remembered as 48 bits of a salted hash, by the minute
+// in which it was sent. Memory is bounded, and what is forgotten raises a floor below which nothing is accepted:
+// under a flood this errs by refusing, never by replaying. Strangers share the memory with everybody, so it is
+// sized for a flood that lasts (at 290 messages a second it still holds all that is fresh).
+import { createHash, randomBytes } from 'node:crypto';
 import type { NodeId } from './node-id.js';
 
-interface Seen {
-  ids: Map<string, number>;
-  /** Nothing sent at or before this time is accepted from this sender any more. */
-  floor: number;
+const MINUTE_MS = 60_000;
+
+interface Minute {
+  readonly passed: Set<number>;
+  latest: number;
 }
 
 export class ReplayWindow {
   readonly #toleranceMs: number;
-  readonly #maxSenders: number;
-  readonly #maxIdsPerSender: number;
-  readonly #maxIds: number;
-  /** Least recently heard first. */
-  readonly #senders = new Map<NodeId, Seen>();
-  #strangerFloor = Number.NEGATIVE_INFINITY;
+  readonly #maxMessages: number;
+  readonly #salt = randomBytes(16); // nobody else can tell which messages collide
+  readonly #minutes = new Map<number, Minute>();
+  /** Nothing sent at or before this time is accepted any more. */
+  #floor = Number.NEGATIVE_INFINITY;
   #size = 0;
 
-  constructor(
-    options: { toleranceMs?: number; maxSenders?: number; maxIdsPerSender?: number; maxIds?: number } = {},
-  ) {
-    this.#toleranceMs = options.toleranceMs ?? 15 * 60_000;
-    this.#maxSenders = options.maxSenders ?? 4096;
-    this.#maxIdsPerSender = options.maxIdsPerSender ?? 256;
-    this.#maxIds = options.maxIds ?? 65_536; // about 6 MB
+  constructor(options: { toleranceMs?: number; maxMessages?: number } = {}) {
+    this.#toleranceMs = options.toleranceMs ?? 15 * MINUTE_MS;
+    this.#maxMessages = options.maxMessages ?? 524_288; // 27 MB if it ever comes to that
   }
 
-  /** How many ids are remembered. */
+  /** How many messages are remembered. */
   get size(): number {
     return this.#size;
   }
@@ -39,32 +38,43 @@ export class ReplayWindow {
    */
   admit(from: NodeId, id: string, sentAt: number, now: number): boolean {
     if (!(Math.abs(now - sentAt) <= this.#toleranceMs)) return false; // NaN, too
-    const seen = this.#senders.get(from) ?? { ids: new Map(), floor: this.#strangerFloor };
-    if (sentAt <= seen.floor || seen.ids.has(id)) return false;
-    seen.ids.set(id, sentAt);
+    if (sentAt <= this.#floor) return false;
+    const minute = this.#minuteOf(sentAt);
+    const print = this.#fingerprint(from, id);
+    if (minute.passed.has(print)) return false;
+    if (minute.passed.size === 0) this.#forgetBefore(now - this.#toleranceMs);
+    minute.passed.add(print);
+    minute.latest = Math.max(minute.latest, sentAt);
     this.#size++;
-    this.#senders.delete(from);
-    this.#senders.set(from, seen);
-    if (seen.ids.size > this.#maxIdsPerSender) this.#forgetOldest(seen);
-    while (this.#senders.size > this.#maxSenders || this.#size > this.#maxIds) this.#forgetSender();
+    while (this.#size > this.#maxMessages) this.#forget(Math.min(...this.#minutes.keys()));
     return true;
   }
 
-  // The expired ones go this way, too: dropped without a floor, they would pass again if the clock were set back.
-  #forgetOldest(seen: Seen): void {
-    let oldest: [string, number] = ['', Number.POSITIVE_INFINITY];
-    for (const entry of seen.ids) if (entry[1] < oldest[1]) oldest = entry;
-    seen.ids.delete(oldest[0]);
-    this.#size--;
-    seen.floor = Math.max(seen.floor, oldest[1]);
+  #minuteOf(sentAt: number): Minute {
+    const key = Math.floor(sentAt / MINUTE_MS);
+    const known = this.#minutes.get(key);
+    if (known) return known;
+    const minute = { passed: new Set<number>(), latest: sentAt };
+    this.#minutes.set(key, minute);
+    return minute;
   }
 
-  #forgetSender(): void {
-    for (const [from, seen] of this.#senders) {
-      this.#senders.delete(from);
-      this.#size -= seen.ids.size;
-      this.#strangerFloor = Math.max(this.#strangerFloor, seen.floor, ...seen.ids.values());
-      return;
-    }
+  #fingerprint(from: NodeId, id: string): number {
+    const hash = createHash('sha256')
+      .update(this.#salt)
+      .update(JSON.stringify([from, id]));
+    return hash.digest().readUIntBE(0, 6);
+  }
+
+  /** Also what has expired raises the floor: it would pass again if the clock were set back. */
+  #forgetBefore(time: number): void {
+    for (const [key, { latest }] of this.#minutes) if (latest < time) this.#forget(key);
+  }
+
+  #forget(key: number): void {
+    const { passed, latest } = this.#minutes.get(key)!;
+    this.#minutes.delete(key);
+    this.#size -= passed.size;
+    this.#floor = Math.max(this.#floor, latest);
   }
 }

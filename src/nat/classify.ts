@@ -63,6 +63,7 @@ export function classify(samples: Samples, evidence: Evidence = {}): Behaviour {
     },
     hairpinning: kind === 'nat' && samples.hairpin ? hairpinning(samples.hairpin) : null,
     unsolicitedSyn: syn ?? 'unknown',
+    ...egress(samples, evidence, rate),
     samples: Math.min(65_535, mapping.length + filtering.length),
     confidence: known.length === 0 ? 0 : round(Math.min(...known.map(({ confidence }) => confidence))),
   };
@@ -164,6 +165,13 @@ function kindWithoutNat(filtering: Dependence): Behaviour['kind'] {
 // A packet to oneself crosses one's own network only; three lost ones are not loss.
 function hairpinning({ passed, tries }: { passed: boolean; tries: number }): boolean | null {
   return passed ? true : tries >= 2 ? false : null;
+}
+
+/** UDP that gets out shows that more than the web does; how much of TCP, nobody has seen then. */
+function egress({ beyondWeb }: Samples, evidence: Evidence, rate: number): Pick<Behaviour, 'egress'> {
+  if (beyondWeb?.passed) return { egress: 'everything' };
+  const silent = beyondWeb && doubtOfSilence(beyondWeb.tries, rate) <= MAX_DOUBT;
+  return silent && !evidence.serversAlive ? { egress: 'web-only' } : {};
 }
 
 /** Nothing was heard at all: blocked, or nobody there. */

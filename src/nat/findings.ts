@@ -52,6 +52,7 @@ export class Findings {
   readonly unheard: Unheard[] = [];
   readonly delivery = { sent: 0, answered: 0 };
   hairpin: Samples['hairpin'];
+  beyondWeb: Samples['beyondWeb'];
   /** The shortest round trip seen, in milliseconds. */
   roundTripMs: number | undefined;
 
@@ -86,7 +87,7 @@ export class Findings {
   }
 
   samples(): Samples {
-    const { mapping, filtering, unheard, delivery, hairpin } = this;
+    const { mapping, filtering, unheard, delivery, hairpin, beyondWeb } = this;
     return {
       transport: this.#transport,
       localAddress: this.#localAddress,
@@ -95,6 +96,7 @@ export class Findings {
       unheard,
       delivery,
       hairpin,
+      beyondWeb,
     };
   }
 }

@@ -14,8 +14,11 @@ import {
   type StunServer,
   siteOf,
 } from './findings.js';
+import { isWebPort } from './profile.js';
 import type { Samples } from './samples.js';
+import { punchOneself } from './self-punch.js';
 import { dialFresh, dialFrom, dialRepeatedly, mappingSeenBy, type TcpPath } from './tcp-connections.js';
+import { shutIn } from './tcp-egress.js';
 import { testFiltering } from './tcp-filtering.js';
 
 const MAX_SERVERS = 4;
@@ -46,12 +49,21 @@ export async function gatherTcp(task: GatherTask, clock: Clock): Promise<Samples
   pending.push(filtering(second));
   // These two at once, in a known order: other hosts' mappings hardly ever come between them.
   const fresh = [mapped(dialFresh(first.server, path)), mapped(dialFresh(first.server, path))];
-  const [third] = await Promise.all(fresh);
+  const [third, fourth] = await Promise.all(fresh);
   pending.push(filtering(third));
   const { otherPort, otherAddress } = (await site) ?? {};
+  if (!isWebPort(first.server.port)) found.beyondWeb = { passed: true, tries: 1 };
+  const shut = new AbortController();
+  using beyond = clock.deadline(2 ** 30, [signal, shut.signal]);
   for (const corner of [otherPort, otherAddress, ...others.map(({ server }) => server)]) {
-    if (corner) await mapped(dialFrom(first.local.port, corner, path));
+    if (!corner) continue;
+    const within = isWebPort(corner.port) ? signal : beyond.signal;
+    const dialled = mapped(dialFrom(first.local.port, corner, { ...path, signal: within }));
+    if (corner === otherPort && !found.beyondWeb)
+      pending.push(shutIn(dialled, corner, path).then(yes => void (yes && shut.abort())));
+    await dialled;
   }
+  if (fourth && !found.hairpin?.passed) pending.push(punchOneself(first, fourth, path));
   await Promise.all(pending);
   return found.samples();
 }

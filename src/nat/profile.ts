@@ -11,6 +11,7 @@ export const DEPENDENCE = [
 export const REACH_KINDS = ['unknown', 'open', 'firewall', 'nat', 'blocked'] as const;
 export const PORT_PATTERNS = ['unknown', 'preserving', 'delta', 'random'] as const;
 export const SYN_ANSWERS = ['unknown', 'drop', 'reset'] as const;
+export const EGRESS = ['everything', 'web-only'] as const;
 
 /** The behaviour of what stands in front of one interface, for one transport. `unknown` is never a guess. */
 export const behaviourSchema = z.strictObject({
@@ -28,12 +29,17 @@ export const behaviourSchema = z.strictObject({
   hairpinning: z.boolean().nullable(),
   /** What a SYN that nobody asked for meets; TCP only. */
   unsolicitedSyn: z.enum(SYN_ANSWERS),
+  /** Where TCP gets out to: to every port, or to the web's alone (80 and 443). Absent: not known. */
+  egress: z.enum(EGRESS).optional(),
   /** How many samples agree behind this. */
   samples: z.int().min(0).max(65535),
   confidence: z.number().min(0).max(1),
 });
 export type Behaviour = z.infer<typeof behaviourSchema>;
 export type Dependence = (typeof DEPENDENCE)[number];
+
+/** What the strictest networks still let out: TCP to these ports. */
+export const isWebPort = (port: number): boolean => port === 80 || port === 443;
 
 /** Nothing measured. */
 export const UNKNOWN_BEHAVIOUR: Readonly<Behaviour> = {

@@ -37,7 +37,9 @@ const PEERS: Record<PeerKind, Peer> = {
 /** @param tcp of the best interface, the one that connections would go out by. */
 export function reachOf(tcp: Behaviour, udp: Behaviour): Reach {
   const self: Peer = { ...tcp, pattern: tcp.ports.pattern };
-  return Object.fromEntries(PEER_KINDS.map(kind => [kind, strategyBetween(self, udp, PEERS[kind])])) as Reach;
+  const way = (kind: PeerKind) =>
+    tcp.egress === 'web-only' ? 'relay' : strategyBetween(self, udp, PEERS[kind]);
+  return Object.fromEntries(PEER_KINDS.map(kind => [kind, way(kind)])) as Reach;
 }
 
 function strategyBetween(self: Peer, udp: Behaviour, peer: Peer): Reach[PeerKind] {

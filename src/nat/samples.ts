@@ -42,6 +42,11 @@ export interface Samples {
   readonly filtering: readonly FilteringSample[];
   /** Whether a packet to the own external endpoint came back; undefined: not tried. */
   readonly hairpin?: { readonly passed: boolean; readonly tries: number } | undefined;
+  /**
+   * Whether a connection got out to a port other than the web's, of a server that answers; undefined: not tried, or
+   * refused, which may be the server's doing. TCP only.
+   */
+  readonly beyondWeb?: { readonly passed: boolean; readonly tries: number } | undefined;
   readonly delivery: Delivery;
   readonly unheard: readonly Unheard[];
 }

@@ -43,6 +43,23 @@ export function parseClose(payload: Buffer): CloseReason {
   }
 }
 
+/** What broke a connection, in few words: the system's code, or a sentence of our own. */
+export function causeOf(error: NodeJS.ErrnoException): string {
+  return error instanceof WayleaveError ? error.message : (error.code ?? error.message);
+}
+
+/**
+ * The reason, or the fault of what carried the pipe if that was behind it. A relay that goes takes its streams along:
+ * which of the two ends is heard of first says little.
+ */
+export async function explained(
+  reason: CloseReason,
+  fault: Promise<WayleaveError | undefined> | undefined,
+): Promise<CloseReason> {
+  const cause = reason.by === 'network' ? await fault : undefined;
+  return cause ? { ...reason, message: cause.message } : reason;
+}
+
 /** The error that calls on a pipe meet once it has ended. */
 export function closeError({ code, by, message }: CloseReason): WayleaveError {
   const who = { local: 'this side', peer: 'the peer', network: 'the network' }[by];

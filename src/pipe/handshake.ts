@@ -31,6 +31,8 @@ export interface Secured {
   readonly decoder: FrameDecoder;
   /** The hello went out and its answer is still to come: the first frame to arrive. */
   awaitingAccept: boolean;
+  /** Resolves after the end: with the fault of what carried the connection, a relay say, if that was the cause. */
+  readonly fault?: Promise<WayleaveError | undefined> | undefined;
 }
 
 export interface SecureOptions {
@@ -40,6 +42,8 @@ export interface SecureOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds for the whole handshake. Default 5,000. */
   readonly timeoutMs?: number | undefined;
+  /** What `Secured` shall carry as its `fault`. */
+  readonly fault?: Secured['fault'];
 }
 
 /** What a node shows in TLS and how it insists on it; also what a benchmark compares with. */
@@ -68,7 +72,7 @@ function contextOf(identity: Identity): SecureContext {
  * @throws WayleaveError `handshake-failed`, `handshake-timeout`, `wrong-identity`, or the signal's abort error.
  */
 export function secure(raw: Duplex, identity: Identity, options: SecureOptions): Promise<Secured> {
-  const { role, expected, signal, timeoutMs = DEFAULT_HANDSHAKE_MS } = options;
+  const { role, expected, signal, timeoutMs = DEFAULT_HANDSHAKE_MS, fault } = options;
   return new Promise((resolve, reject) => {
     raw.on('error', ignore); // a reset may be reported on either layer, at any later time
     if (signal?.aborted || raw.destroyed) {
@@ -97,7 +101,7 @@ export function secure(raw: Duplex, identity: Identity, options: SecureOptions):
       }
       settle();
       socket.once('close', () => raw.destroy());
-      resolve({ socket, peer, role, decoder: new FrameDecoder(), awaitingAccept: false });
+      resolve({ socket, peer, role, decoder: new FrameDecoder(), awaitingAccept: false, fault });
     };
     const onError = (cause: NodeJS.ErrnoException) => fail(failed(cause.code ?? cause.message, cause));
     const onClose = () => fail(failed('the other side closed the connection'));

@@ -5,7 +5,15 @@ import { WayleaveError } from '../errors.js';
 import { type EventName, publish } from '../events.js';
 import type { NodeId } from '../identity/node-id.js';
 import { ByteStream } from './byte-stream.js';
-import { type CloseCode, type CloseReason, closeContent, closeError, parseClose } from './close-reason.js';
+import {
+  type CloseCode,
+  type CloseReason,
+  causeOf,
+  closeContent,
+  closeError,
+  explained,
+  parseClose,
+} from './close-reason.js';
 import { encodeControl, type Frame, KIND } from './framing.js';
 import type { Secured } from './handshake.js';
 import { Inbox, type MessageFilter, type Subscription } from './inbox.js';
@@ -63,7 +71,7 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
     this.#outbox = new Outbox(socket, () => this.#liveness.wrote(performance.now()));
     this.#liveness = new Liveness(performance.now(), heartbeatMs, deadMs);
     this.#pings = new Pings((kind, payload, signal) => this.#outbox.send(kind, payload, signal));
-    socket.once('error', (error: NodeJS.ErrnoException) => this.#lose(error.code ?? error.message));
+    socket.once('error', error => this.#lose(causeOf(error)));
     socket.once('close', () => this.#finish());
     this.#publish('pipe-opened');
     setImmediate(() => this.#start());
@@ -278,8 +286,11 @@ export class Pipe implements AsyncIterable<Buffer>, AsyncDisposable {
     this.#lose('it was cut');
     clearTimeout(this.#timer);
     this.#outbox.abandon(closeError(this.#reason!));
-    this.#resolveClosed(this.#reason!);
-    this.#publish('pipe-closed');
+    void explained(this.#reason!, this.#secured.fault).then(reason => {
+      this.#reason = reason;
+      this.#resolveClosed(reason);
+      this.#publish('pipe-closed');
+    });
   }
 
   #publish(event: EventName): void {

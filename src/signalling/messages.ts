@@ -21,6 +21,7 @@ const punchPlace = z.object({
     filtering: true,
     ports: true,
     unsolicitedSyn: true,
+    egress: true,
   }),
   recentPorts: z.array(z.number().int().min(1).max(65_535)).max(8),
 });

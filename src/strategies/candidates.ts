@@ -4,15 +4,16 @@
 import type { InterfaceAddress } from '../address/address-schema.js';
 import { dialOnUsersWord, type Vantage } from '../address/dial-policy.js';
 import type { NodeAddress } from '../address/node-address.js';
+import { isWebPort } from '../nat/profile.js';
 import { type Endpoint, formatEndpoint } from '../net/endpoint.js';
-import { type Family, ipScope } from '../net/ip-scope.js';
+import { type Family, inSamePrefix, ipScope } from '../net/ip-scope.js';
 import type { Reason } from './reasons.js';
 
 export interface Candidate {
   readonly endpoint: Endpoint;
   readonly near: 'same-machine' | 'same-network' | 'world';
   readonly family: Family;
-  /** Somebody reached it from outside, or nothing is known to stand in front of it. */
+  /** Somebody reached it from outside, or nothing is known to stand in between. */
   readonly proved: boolean;
 }
 
@@ -34,8 +35,21 @@ export function onSameMachine(a: NodeAddress, b: NodeAddress): boolean {
   return a.onThisMachine && b.onThisMachine;
 }
 
-/** Where `from` may dial `to`, best first, at most 8. */
+/** Where `from` may and can dial `to`, best first, at most 8. */
 export function candidates(from: NodeAddress, to: NodeAddress): Candidate[] {
+  const within = everyCandidate(from, to).filter(
+    ({ endpoint, near, family }) =>
+      near !== 'world' || isWebPort(endpoint.port) || !onlyWebGetsOut(from, family),
+  );
+  return order(within).slice(0, MAX_CANDIDATES);
+}
+
+function onlyWebGetsOut({ interfaces }: NodeAddress, family: Family): boolean {
+  const ways = interfaces.filter(entry => entry.family === family);
+  return ways.length > 0 && ways.every(({ tcp }) => tcp.egress === 'web-only');
+}
+
+function everyCandidate(from: NodeAddress, to: NodeAddress): Candidate[] {
   const vantage = vantageOf(from);
   const peer = { sameMachine: onSameMachine(from, to), externals: vantageOf(to).externals };
   const families = new Set(from.interfaces.map(({ family }) => family));
@@ -48,13 +62,18 @@ export function candidates(from: NodeAddress, to: NodeAddress): Candidate[] {
       const verdict = dialOnUsersWord(endpoint, vantage, peer);
       if ('refused' in verdict || (verdict.near !== 'same-machine' && !families.has(entry.family))) continue;
       if (verdict.near === 'world' && endpoint === own && isClosedToTheWorld(entry)) continue;
-      const proved = endpoint === own || entry.mapping?.proved === true;
+      const proved = endpoint === own ? !isGuess(own, verdict.near, vantage) : entry.mapping?.proved === true;
       const key = formatEndpoint(endpoint);
       if (found.has(key)) continue;
       found.set(key, { endpoint, near: verdict.near, family: entry.family, proved });
     }
   }
-  return order([...found.values()]).slice(0, MAX_CANDIDATES);
+  return [...found.values()];
+}
+
+/** Seen from outside, both come from one address: one network, or two behind one NAT with like addresses inside. */
+function isGuess({ host }: Endpoint, near: Candidate['near'], { local }: Vantage): boolean {
+  return near === 'same-network' && !local.some(({ address, prefix }) => inSamePrefix(host, address, prefix));
 }
 
 /** Something is known to stand before this interface that lets nobody in unasked. */
@@ -66,7 +85,7 @@ function isClosedToTheWorld({ tcp }: InterfaceAddress): boolean {
 const RANK = { 'same-machine': 0, 'same-network': 1, world: 2 };
 
 function order(list: Candidate[]): Candidate[] {
-  const rank = ({ near, proved }: Candidate) => RANK[near] + (proved ? 0 : 3);
+  const rank = ({ near, proved }: Candidate) => RANK[near] + (proved || near !== 'world' ? 0 : 3);
   const groups = new Map<number, Candidate[]>();
   for (const candidate of list) {
     const key = rank(candidate);
@@ -91,5 +110,6 @@ export function whyNoCandidate(from: NodeAddress, to: NodeAddress): Reason {
   const families = new Set(from.interfaces.map(({ family }) => family));
   const common = listening.filter(({ family }) => families.has(family));
   if (common.length === 0) return 'no-common-family';
+  if (everyCandidate(from, to).length > 0) return 'only-web-out';
   return common.some(({ address }) => ipScope(address) === 'global') ? 'behind-firewall' : 'behind-nat';
 }

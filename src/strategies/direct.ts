@@ -22,8 +22,11 @@ export const direct: Strategy = {
   assess(self, peer) {
     const best = candidates(self, peer)[0];
     if (!best) return { verdict: 'impossible', reason: whyNoCandidate(self, peer), roundTrips: 0 };
+    if (!best.proved) {
+      const reason = best.near === 'world' ? 'unproved-port' : 'same-outside-address';
+      return { verdict: 'possible', reason, roundTrips: 3 };
+    }
     if (best.near !== 'world') return { verdict: 'likely', reason: best.near, roundTrips: 3 };
-    if (!best.proved) return { verdict: 'possible', reason: 'unproved-port', roundTrips: 3 };
     const known = peer.interfaces.some(({ tcp, mapping }) => tcp.kind === 'open' || mapping?.proved);
     return known
       ? { verdict: 'likely', reason: 'open-port', roundTrips: 3 }

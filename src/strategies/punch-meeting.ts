@@ -8,7 +8,8 @@ import { accept, receiveHello, sendHello } from '../pipe/opening.js';
 import { nominate } from './punch-nomination.js';
 import type { Program } from './punch-plan.js';
 import type { PunchPort } from './punch-port.js';
-import { PunchRun } from './punch-run.js';
+import { PunchRun, type SynAllowance } from './punch-run.js';
+import { StrategyFailure } from './reasons.js';
 import type { Attempt, Link } from './strategy.js';
 
 /**
@@ -27,6 +28,7 @@ export interface Meeting extends Pick<Attempt, 'identity' | 'clock'> {
   readonly port: PunchPort;
   readonly program: Program;
   readonly peerHost: string;
+  readonly allowance: SynAllowance;
   /** For connections to come up. */
   readonly round: AbortSignal;
   readonly whole: AbortSignal;
@@ -34,9 +36,19 @@ export interface Meeting extends Pick<Attempt, 'identity' | 'clock'> {
 
 /** Leaves nothing behind but the link. @throws the reason of `round` or of `whole`. */
 export async function meet(meeting: Meeting): Promise<Link> {
-  const { role, port, program, peerHost, clock, round, whole } = meeting;
+  const { role, port, program, peerHost, allowance, clock, round, whole } = meeting;
+  if (program.dials.length > allowance.left)
+    throw new StrategyFailure('hole-not-made', 'no SYNs are left for another round');
   const { localAddress, port: punchPort } = port;
-  await using run = new PunchRun({ program, localAddress, punchPort, peerHost, clock, random: Math.random });
+  await using run = new PunchRun({
+    program,
+    localAddress,
+    punchPort,
+    peerHost,
+    allowance,
+    clock,
+    random: Math.random,
+  });
   await run.start(round);
   return await nominate<Socket, Link>({
     next: signal => run.next(signal),

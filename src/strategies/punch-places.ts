@@ -23,7 +23,8 @@ export function punchPlaces({ interfaces }: NodeAddress): InterfaceAddress[] {
 /** The world has seen it: only then can anybody dial towards it. */
 const seen = ({ external }: InterfaceAddress) => external !== null;
 const RANK = { known: 0, sequence: 1, random: 2 };
-const rank = ({ tcp }: InterfaceAddress) => RANK[foresight(tcp)] + (tcp.kind === 'unknown' ? 0.5 : 0);
+const rank = ({ tcp }: InterfaceAddress) =>
+  RANK[foresight(tcp)] + (tcp.kind === 'unknown' ? 0.5 : 0) + (tcp.egress === 'web-only' ? 3 : 0);
 
 /** Where both have a place of one family and a plan for it: IPv6 first. */
 export function punchPairs(
@@ -68,14 +69,26 @@ function assessPair(own: InterfaceAddress, other: InterfaceAddress): Assessment 
   const hope = outlook(own.tcp, other.tcp);
   if ('impossible' in hope) return { verdict: 'impossible', reason: hope.impossible, roundTrips: 0 };
   const { reason, roundTrips } = EXPECTED[hope.plan];
-  // A node behind a NAT of its own inside the common one cannot tell whether that one hairpins: its own NAT keeps
-  // out the packets by which it would see it.
-  if (own.external?.host === other.external?.host && own.tcp.hairpinning !== true)
-    return { verdict: 'possible', reason: 'common-nat', roundTrips };
+  if (own.tcp.kind === 'nat' && own.external?.host === other.external?.host) {
+    const back = [hairpins(own.tcp), hairpins(other.tcp)];
+    if (!back.includes(true))
+      return back.includes(false)
+        ? { verdict: 'impossible', reason: 'no-hairpinning', roundTrips: 0 }
+        : { verdict: 'possible', reason: 'common-nat', roundTrips };
+  }
   const measured = own.tcp.kind !== 'unknown' && other.tcp.kind !== 'unknown';
   return measured
     ? { verdict: 'likely', reason, roundTrips }
     : { verdict: 'possible', reason: 'unknown-nat', roundTrips };
+}
+
+/**
+ * Whether packets to its own outside come back inside. One that changes ports, or that resets what comes early, may have
+ * failed the test for that, and does not prove that the NAT outside it would not turn them round.
+ */
+function hairpins(tcp: InterfaceAddress['tcp']): boolean | undefined {
+  const telling = tcp.unsolicitedSyn === 'drop' && foresight(tcp) === 'known';
+  return tcp.hairpinning === false && !telling ? undefined : (tcp.hairpinning ?? undefined);
 }
 
 const allBlocked = ({ interfaces }: NodeAddress) =>

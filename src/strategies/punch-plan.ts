@@ -7,14 +7,20 @@ import type { Behaviour } from '../nat/profile.js';
 import type { Endpoint } from '../net/endpoint.js';
 import type { Reason } from './reasons.js';
 
-/** The most SYNs one side's program may call for; both together stay under 1,500. */
-const MAX_DIALS = { birthdayRandomSide: 256, birthdayKnownSide: 1024, window: 128 } as const;
+/**
+ * The most SYNs one side's program may call for. Birthday: what two sides send meets most likely when both send as
+ * many, 1 - (1 - 640/64512)^640 = 99.8 %.
+ */
+const MAX_DIALS = { birthday: 640, window: 128 } as const;
+
+/** The most SYNs one side sends in one attempt, all rounds and retries together, the kernel's repetitions aside. */
+export const SYNS_PER_SIDE = 750;
 
 /** One side of a punch, as it describes itself for it. */
 export interface PunchSide {
   /** Where the world sees its punch port. */
   readonly mapped: Endpoint;
-  readonly tcp: Pick<Behaviour, 'kind' | 'mapping' | 'filtering' | 'ports' | 'unsolicitedSyn'>;
+  readonly tcp: Pick<Behaviour, 'kind' | 'mapping' | 'filtering' | 'ports' | 'unsolicitedSyn' | 'egress'>;
   /** External ports it was given one after another just now; empty where the next one is known anyway. */
   readonly recentPorts: readonly number[];
 }
@@ -38,7 +44,7 @@ export interface Program {
 const ROUND_MS = {
   /** The kernel repeats a lost SYN after 1 s and again after 3 s: both get their chance. */
   patient: 3300,
-  /** A thousand SYNs are not repeated: one more try is a new round. */
+  /** Hundreds of SYNs are not repeated. */
   spray: 950,
 } as const;
 
@@ -69,6 +75,7 @@ export function outlook(
   b: PunchSide['tcp'],
 ): { plan: PlanName } | { impossible: Reason } {
   if (a.kind === 'blocked' || b.kind === 'blocked') return { impossible: 'tcp-blocked' };
+  if (a.egress === 'web-only' || b.egress === 'web-only') return { impossible: 'only-web-out' };
   const [one, other] = [foresight(a), foresight(b)];
   if (one === 'known' && other === 'known') return { plan: 'simultaneous-open' };
   const known = one === 'known' ? a : other === 'known' ? b : undefined;
@@ -132,7 +139,7 @@ const CHANGING_DIALS = 8;
 /** Allocations of other hosts between the sample and the punch that are allowed for, beyond those observed. */
 const NEIGHBOURS = 24;
 /**
- * What it takes to send a thousand SYNs: a NAT that resets what comes early must have seen them all go out. Less where
+ * What it takes to send hundreds of SYNs: a NAT that resets what comes early must have seen them all go out. Less where
  * the other side began half a signalling round trip ago.
  */
 const SPRAY_MS = { together: 150, early: 60 } as const;
@@ -162,10 +169,10 @@ function knownAndChanging(
       changing: towardsKnown(CHANGING_DIALS),
     };
   }
-  const targets = randomPorts(MAX_DIALS.birthdayKnownSide, random);
+  const targets = randomPorts(MAX_DIALS.birthday, random);
   return {
     known: { delayMs: 0, dials: at(changing, targets, 'punch-port'), listens: false },
-    changing: towardsKnown(MAX_DIALS.birthdayRandomSide, known.tcp.unsolicitedSyn === 'drop' ? 0 : sprayMs),
+    changing: towardsKnown(MAX_DIALS.birthday, known.tcp.unsolicitedSyn === 'drop' ? 0 : sprayMs),
   };
 }
 

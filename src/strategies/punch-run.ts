@@ -9,6 +9,11 @@ import type { Dial, Program } from './punch-plan.js';
 
 /** Between two tries of one dial that was reset: shorter than most one-way delays, long enough to be no flood. */
 const RETRY_MS = { least: 4, most: 24 } as const;
+/** SYNs that one side may still send in this attempt; every run of it takes from the same. */
+export interface SynAllowance {
+  left: number;
+}
+
 /** SYNs that one run may send beyond its dials, as retries. */
 const MAX_RETRIES = 100;
 
@@ -16,6 +21,7 @@ export interface PunchRunOptions {
   readonly program: Program;
   readonly localAddress: string;
   readonly punchPort: number;
+  readonly allowance: SynAllowance;
   /** The address whose connections a listening program takes; others are closed unheard. */
   readonly peerHost: string;
   readonly clock: Clock;
@@ -82,9 +88,10 @@ export class PunchRun implements AsyncDisposable {
   }
 
   #dial(dial: Dial): void {
-    if (this.#over || this.#syns >= this.#options.program.dials.length + MAX_RETRIES) return;
+    const { localAddress, punchPort, program, allowance } = this.#options;
+    if (this.#over || allowance.left === 0 || this.#syns >= program.dials.length + MAX_RETRIES) return;
     this.#syns++;
-    const { localAddress, punchPort } = this.#options;
+    allowance.left--;
     const socket = beginDial({
       remote: dial.remote,
       localAddress,

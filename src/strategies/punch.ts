@@ -21,20 +21,19 @@ import { familyOf } from '../net/ip-scope.js';
 import { Scope } from '../net/scope.js';
 import type { Heard } from '../signalling/channel.js';
 import type { PeerMessage } from '../signalling/messages.js';
-import { answerTo } from './answers.js';
 import { onSameMachine, vantageOf } from './candidates.js';
 import { type Meeting, meet } from './punch-meeting.js';
+import { offerUntilAnswered } from './punch-offer.js';
 import { assessPunch, punchPairs, punchPlaces } from './punch-places.js';
-import { isSpray, outlook, type PunchPlan, type PunchSide, planPunch } from './punch-plan.js';
+import { isSpray, outlook, type PunchPlan, type PunchSide, planPunch, SYNS_PER_SIDE } from './punch-plan.js';
 import type { PunchPort } from './punch-port.js';
+import type { SynAllowance } from './punch-run.js';
 import { StrategyFailure } from './reasons.js';
 import type { Attempt, Link, PeerRequest, Strategy } from './strategy.js';
 
 const ROUNDS = 3;
 /** A lost SYN is not waited for there. */
 const COMMON_NAT_MS = 900;
-/** An answer takes two round trips through the server; then twice as long, and so on. */
-const ASK_AGAIN_MS = 600;
 
 export const punch: Strategy = {
   name: 'punch',
@@ -44,12 +43,14 @@ export const punch: Strategy = {
   assess: assessPunch,
 
   async initiate(attempt, signal) {
+    const allowance = { left: SYNS_PER_SIDE };
     for (let round = 1; ; round++) {
       try {
-        return await initiateRound(round, attempt, signal);
+        return await initiateRound(round, allowance, attempt, signal);
       } catch (error) {
         if (signal.aborted || !isOutOfTime(error)) throw error;
-        if (round === ROUNDS) throw new StrategyFailure('hole-not-made');
+        const spent = allowance.left < SYNS_PER_SIDE / 2; // hundreds went out and met nobody
+        if (round === ROUNDS || spent) throw new StrategyFailure('hole-not-made');
       }
     }
   },
@@ -57,12 +58,13 @@ export const punch: Strategy = {
   async respond(received, signal) {
     const request = received as PeerRequest<'punch-offer'>;
     const { channel } = request;
+    const allowance = { left: SYNS_PER_SIDE };
     for (let offer = request.body; ; ) {
       const later = (heard: Heard<'punch-offer'>) => heard.body.round > offer.round;
       const next = channel.next('punch-offer', { signal, where: later }).then(({ body }) => body);
       next.catch(() => {}); // nobody may come to wait for it
       try {
-        const link = await respondToRound(offer, request, next, signal);
+        const link = await respondToRound(offer, allowance, request, next, signal);
         if (link) return link;
       } catch (error) {
         if (signal.aborted || !isOutOfTime(error)) throw error;
@@ -72,7 +74,12 @@ export const punch: Strategy = {
   },
 };
 
-async function initiateRound(round: number, attempt: Attempt, signal: AbortSignal): Promise<Link> {
+async function initiateRound(
+  round: number,
+  allowance: SynAllowance,
+  attempt: Attempt,
+  signal: AbortSignal,
+): Promise<Link> {
   const { id, identity, self, peer, punchPorts, clock } = attempt;
   await using scope = new Scope();
   const pairs = punchPairs(self, peer);
@@ -86,7 +93,7 @@ async function initiateRound(round: number, attempt: Attempt, signal: AbortSigna
     for (const { localAddress } of ports) scope.use(await punchPorts.turns.take(localAddress, signal));
   const places = ports.map(({ side }) => wire(side));
   const roundTripMs = await attempt.serverRoundTripMs(signal);
-  const heard = await askAgain(
+  const heard = await offerUntilAnswered(
     { type: 'punch-offer', address: self.toString(), round, places, roundTripMs },
     attempt,
     signal,
@@ -105,6 +112,7 @@ async function initiateRound(round: number, attempt: Attempt, signal: AbortSigna
     peerId: peer.id,
     port,
     program: plan.initiator,
+    allowance,
     peerHost: side.mapped.host,
     round: time.signal,
     whole: signal,
@@ -117,39 +125,10 @@ function timeFor({ roundMs }: PunchPlan, common: boolean, clock: Clock, signal: 
   return clock.deadline(COMMON_NAT_MS, signal, () => new StrategyFailure('no-hairpinning'));
 }
 
-/**
- * Sends the offer and waits for its answer; asks again when it stays out. What comes behind a lost segment is also what
- * shows TCP soonest that it is lost (RFC 8985), on all four ways between the two nodes and their server.
- */
-async function askAgain(
-  offer: PeerMessage<'punch-offer'>,
-  attempt: Attempt,
-  signal: AbortSignal,
-): Promise<Heard<'punch-answer'>> {
-  const { clock } = attempt;
-  const channel = attempt.channel();
-  const answered = new AbortController();
-  using waiting = clock.deadline(2 ** 30, [signal, answered.signal]);
-  const fits = ({ body }: Heard<'punch-answer'>) => body.round === offer.round;
-  const answer = answerTo('punch-offer', channel, 'punch-answer', waiting.signal, fits);
-  const again = async () => {
-    for (let waitMs = ASK_AGAIN_MS; ; waitMs *= 2) {
-      await clock.sleep(waitMs, waiting.signal);
-      channel.send(offer, { signal }).catch(() => {}); // the first one's failure counts
-    }
-  };
-  again().catch(() => {});
-  try {
-    return await Promise.race([answer, channel.send(offer, { signal }).then(() => answer)]);
-  } finally {
-    answered.abort();
-    await answer.catch(() => {});
-  }
-}
-
 /** Undefined: the initiator has begun another round meanwhile. */
 async function respondToRound(
   offer: PeerMessage<'punch-offer'>,
+  allowance: SynAllowance,
   request: PeerRequest<'punch-offer'>,
   next: Promise<unknown>,
   signal: AbortSignal,
@@ -160,8 +139,8 @@ async function respondToRound(
   const { round } = offer;
   const halfWayMs = (offer.roundTripMs + request.serverRoundTripMs) / 2;
   const startInMs = plan.early ? 0 : halfWayMs;
-  // A few dials stay out until the initiator begins another round: its answer may have been held up by loss. A
-  // thousand do not.
+  // A few dials stay out until the initiator begins another round: its answer may have been held up by loss.
+  // Hundreds do not.
   const patient = !isSpray(plan.initiator) && !isSpray(plan.responder);
   using over = clock.deadline(patient ? PATIENT_MS : plan.roundMs + halfWayMs, signal);
   const superseded = new AbortController();
@@ -175,6 +154,7 @@ async function respondToRound(
     peerId: delivery.from,
     port,
     program: plan.responder,
+    allowance,
     peerHost: offer.places[place]!.mapped.host,
   };
   try {

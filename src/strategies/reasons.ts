@@ -7,6 +7,7 @@ export const REASONS = {
   connected: 'It brought up the connection.',
   'same-machine': 'Both nodes run on this machine.',
   'same-network': 'Both nodes are on one network.',
+  'same-outside-address': 'Both nodes are seen at one outside address, so that they may be on one network.',
   'open-port': 'The other node takes connections at an address that can be dialled from here.',
   'unproved-port': 'The other node names a port at which it may be reached; nobody has proved it.',
   'self-open-port': 'This node takes connections at an address that the other can dial.',
@@ -19,11 +20,12 @@ export const REASONS = {
   'random-and-changing-ports':
     'One NAT gives random ports and the other a new one to each destination: nobody can aim.',
   'tcp-blocked': 'No TCP gets out of one of the networks, except perhaps to a few ports.',
+  'only-web-out':
+    'One network lets nothing out but the web (TCP to ports 80 and 443), and the other node is at other ports.',
   'not-measured':
     'What stands in front of one node is not known: its signalling server names no STUN server.',
   'no-hairpinning': 'Both nodes are behind one NAT, which does not send packets back inside.',
-  'common-nat':
-    'Both nodes are behind one NAT; whether it sends packets back inside shows only when it is tried.',
+  'common-nat': 'Both nodes are behind one NAT; whether it sends packets back inside could not be measured.',
   'hole-not-made': 'The two sides dialled each other and never met.',
   'relay-available': 'Both nodes reach a relay, which carries what it cannot read.',
   'no-relay': 'The other node has no relay: its signalling server offers none.',

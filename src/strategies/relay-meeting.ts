@@ -3,7 +3,7 @@
 import { WayleaveError } from '../errors.js';
 import type { Clock } from '../net/clock.js';
 import type { Endpoint } from '../net/endpoint.js';
-import type { RelayEnd } from '../turn/relay-stream.js';
+import type { RelayEnd, RelayOptions } from '../turn/relay-stream.js';
 import { TurnError } from '../turn/turn-error.js';
 import type { TurnServer } from '../turn/turn-server.js';
 
@@ -24,17 +24,18 @@ export function inCommon(ours: readonly TurnServer[], theirs: readonly Endpoint[
  */
 export async function allocate(
   servers: readonly TurnServer[],
-  signal: AbortSignal,
+  options: Pick<RelayOptions, 'signal' | 'keepAliveMs'>,
   only?: RelayEnd['relayedTransport'],
 ): Promise<RelayEnd> {
   const { openRelay } = await import('../turn/relay-stream.js'); // for those who must, not for everybody
-  if (only !== undefined) return await openRelay(servers, { relayed: only, signal });
+  if (only !== undefined) return await openRelay(servers, { ...options, relayed: only });
   try {
-    return await openRelay(servers, { relayed: 'tcp', signal });
+    return await openRelay(servers, { ...options, relayed: 'tcp' });
   } catch (error) {
-    const canFallBack = error instanceof WayleaveError && error.code !== 'aborted' && !signal.aborted;
+    const canFallBack =
+      error instanceof WayleaveError && error.code !== 'aborted' && !options.signal?.aborted;
     if (!canFallBack) throw error;
-    return await openRelay(servers, { relayed: 'udp', signal });
+    return await openRelay(servers, { ...options, relayed: 'udp' });
   }
 }
 

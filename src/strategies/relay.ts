@@ -41,7 +41,7 @@ export const relay: Strategy = {
   },
 
   async initiate(attempt, signal) {
-    const { identity, peer, self, handshakeTimeoutMs: timeoutMs } = attempt;
+    const { identity, peer, self, handshakeTimeoutMs: timeoutMs, heartbeatMs: keepAliveMs } = attempt;
     const servers = await attempt.turnServers(signal);
     if (servers.length === 0) throw new StrategyFailure('self-no-relay');
     using tasks = new SideTasks(attempt.clock, signal);
@@ -50,7 +50,7 @@ export const relay: Strategy = {
     const places = servers.map(({ endpoint }) => endpoint);
     tasks.run(channel.send({ type: 'relay-offer', address: self.toString(), servers: places }, within));
     const answered = tasks.run(answerTo('relay-offer', channel, 'relay-answer', tasks.signal));
-    await using end = await allocate(servers, tasks.signal);
+    await using end = await allocate(servers, { ...within, keepAliveMs });
     const { relayed, relayedTransport: transport } = end;
     end.expectStream();
     // most likely the peer is at the same server, and comes from the same address
@@ -68,6 +68,7 @@ export const relay: Strategy = {
       role: 'client',
       expected: peer.id,
       timeoutMs,
+      fault: end.fault,
       ...within,
     });
     end.own(stream);
@@ -88,6 +89,7 @@ export const relay: Strategy = {
   async respond(received, signal) {
     const request = received as PeerRequest<'relay-offer'>;
     const { body, delivery, identity, channel, clock, handshakeTimeoutMs: timeoutMs } = request;
+    const { heartbeatMs: keepAliveMs } = request;
     const requester = NodeAddress.parse(body.address, clock.wall());
     const expected = delivery.from;
     if (requester.id !== expected)
@@ -97,20 +99,20 @@ export const relay: Strategy = {
     using tasks = new SideTasks(clock, signal);
     const within = { signal: tasks.signal };
     const addressed = tasks.run(channel.next('relay-address', within));
-    await using first = await allocate(servers, tasks.signal);
+    await using first = await allocate(servers, { ...within, keepAliveMs });
     first.expectStream();
     const { relayed: remote, transport } = (await addressed).body;
     await using end =
-      first.relayedTransport === transport ? first : await allocate(servers, tasks.signal, transport);
+      first.relayedTransport === transport
+        ? first
+        : await allocate(servers, { ...within, keepAliveMs }, transport);
     tasks.run(channel.send({ type: 'relay-answer', relayed: end.relayed }, within));
     const admitted = transport === 'udp' || remote.host === end.relayed.host;
     if (!admitted) await channel.next('relay-address', within);
     const { stream, secured } = await untilAdmitted(clock, tasks.signal, async () => {
       const stream = await end.connect(remote, within);
-      return {
-        stream,
-        secured: await secure(stream, identity, { role: 'server', expected, timeoutMs, ...within }),
-      };
+      const options = { role: 'server', expected, timeoutMs, fault: end.fault, ...within } as const;
+      return { stream, secured: await secure(stream, identity, options) };
     });
     const hello = await receiveHello(secured, { timeoutMs: timeoutMs + LEAD_MS, ...within });
     if (hello.purpose !== 'open' || hello.attempt !== request.attempt) {

@@ -23,6 +23,7 @@ export interface Responder {
   readonly clock: Clock;
   readonly limiter: DialLimiter;
   readonly handshakeTimeoutMs: number;
+  readonly heartbeatMs: number;
   readonly punchPorts: WarmPunchPorts;
   turnServers(via: SignallingChannel): Promise<TurnServer[]>;
   /** Our present address. */
@@ -92,7 +93,7 @@ async function play(
   channel: AttemptChannel,
   life: AbortSignal,
 ): Promise<boolean> {
-  const { clock, identity, handshakeTimeoutMs, punchPorts } = responder;
+  const { clock, identity, handshakeTimeoutMs, heartbeatMs, punchPorts } = responder;
   const { from: peer, attempt, body } = delivery;
   const ended = (outcome: string, reason: Reason) =>
     publish('request-ended', { attempt, peer, type: body.type, outcome, reason });
@@ -104,6 +105,7 @@ async function play(
     identity,
     clock,
     handshakeTimeoutMs,
+    heartbeatMs,
     punchPorts,
     serverRoundTripMs: delivery.via.roundTripMs ?? 0,
     turnServers: () => responder.turnServers(delivery.via),

@@ -36,6 +36,8 @@ export const reverse: Strategy = {
       return impossible(ON_OUR_SIDE[reason] ?? reason);
     }
     const known = self.interfaces.some(({ tcp, mapping }) => tcp.kind === 'open' || mapping?.proved);
+    if (best.near !== 'world' && !best.proved)
+      return { verdict: 'possible', reason: 'same-outside-address', roundTrips: 3.5 };
     const likely = best.near !== 'world' || (best.proved && known);
     return likely
       ? { verdict: 'likely', reason: best.near === 'world' ? 'self-open-port' : best.near, roundTrips: 3.5 }

@@ -42,6 +42,8 @@ export interface Attempt {
   readonly identity: Identity;
   readonly clock: Clock;
   readonly handshakeTimeoutMs: number;
+  /** How often the pipe will speak: what else must stay open on its way, speaks as often. */
+  readonly heartbeatMs: number;
   /** Where dial-backs of this attempt arrive. */
   readonly inbound: Inbound;
   /** The relays that this node may use now. */
@@ -63,6 +65,7 @@ export interface PeerRequest<T extends PeerMessage['type'] = PeerMessage['type']
   readonly identity: Identity;
   readonly clock: Clock;
   readonly handshakeTimeoutMs: number;
+  readonly heartbeatMs: number;
   readonly punchPorts: WarmPunchPorts;
   readonly serverRoundTripMs: number;
   turnServers(signal: AbortSignal): Promise<TurnServer[]>;

@@ -11,6 +11,7 @@ import { decodeMessage } from '../stun/message.js';
 import { type Allocated, Allocation, type RelayedTransport } from './allocation.js';
 import { bindConnection } from './data-connection.js';
 import { Driver } from './driver.js';
+import { keepAlive } from './keep-alive.js';
 import type { Settle } from './peer-leases.js';
 import { openLink, type ServerLink } from './server-link.js';
 import { SpareConnection } from './spare-connection.js';
@@ -29,6 +30,8 @@ export interface OpenOptions {
   readonly family?: Family | undefined;
   /** Lifetime to ask for, in seconds. Default: the server's choice. */
   readonly lifetimeS?: number | undefined;
+  /** A word to the server so often, so that no NAT on the way forgets the allocation. Default: 15,000. */
+  readonly keepAliveMs?: number | undefined;
   readonly clock?: Clock;
   readonly signal?: AbortSignal | undefined;
 }
@@ -41,6 +44,7 @@ export class TurnClient implements AsyncDisposable {
   readonly server: TurnServer;
   readonly relayedTransport: RelayedTransport;
   readonly #clock: Clock;
+  readonly #ended = new AbortController();
   readonly #allocation: Allocation;
   readonly #driver: Driver;
   readonly #lost: { promise: Promise<WayleaveError>; resolve: (error: WayleaveError) => void };
@@ -93,22 +97,29 @@ export class TurnClient implements AsyncDisposable {
     return this.#allocated!.mapped;
   }
 
-  /** Resolves with the reason when the allocation is gone: `closed` after `close`. Never rejects. */
+  /**
+   * Resolves with the reason when the allocation is gone: after `close` with `closed`, or, if the server did not
+   * take it back within a second, `no-answer`. Never rejects.
+   */
   get lost(): Promise<WayleaveError> {
     return this.#lost.promise;
   }
 
   /** @internal */
-  async open(signal: AbortSignal | undefined): Promise<void> {
+  async open({ signal, keepAliveMs }: OpenOptions): Promise<void> {
     const events = {
       onFrame: (frame: Frame) => this.#onFrame(frame),
-      onClosed: (error: WayleaveError) => this.#allocation.fail(error, this.#clock.now()),
+      onClosed: (error: WayleaveError) => {
+        this.#lost.resolve(error);
+        this.#allocation.fail(error, this.#clock.now());
+      },
     };
     this.#link = await openLink(this.server, events, signal);
     try {
       this.#allocated = await this.#operate<Allocated>(signal, (nowMs, settle) => {
         this.#allocation.allocate(nowMs, settle);
       });
+      void keepAlive(this.#clock, this.#ended.signal, bytes => this.#link?.send(bytes), keepAliveMs);
     } catch (error) {
       // An aborted caller need not wait until the server has taken back what it is just giving.
       if (signal?.aborted) void this.close();
@@ -163,14 +174,17 @@ export class TurnClient implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#ended.abort();
     const enough = new AbortController();
-    const released = new Promise<void>(resolve => {
-      this.#allocation.release(this.#clock.now(), resolve);
+    const released = new Promise<WayleaveError>(resolve => {
+      const closed = new WayleaveError('closed', 'the allocation was closed by its owner');
+      this.#allocation.release(this.#clock.now(), () => resolve(closed));
       this.#driver.pump();
     });
-    await Promise.race([released, this.#clock.sleep(RELEASE_MS, enough.signal).catch(() => {})]);
+    const silent = new WayleaveError('no-answer', 'the server does not answer');
+    const silence = this.#clock.sleep(RELEASE_MS, enough.signal).catch(() => {});
+    const closed = await Promise.race([released, silence.then(() => silent)]);
     enough.abort();
-    const closed = new WayleaveError('closed', 'the allocation was closed by its owner');
     this.#allocation.fail(closed, this.#clock.now());
     this.#driver[Symbol.dispose]();
     this.#spare?.[Symbol.dispose]();
@@ -226,7 +240,7 @@ export async function openTurn(server: TurnServer, options: OpenOptions = {}): P
   for (let port = 1; ; port++) {
     const client = new TurnClient(server, options);
     try {
-      await client.open(options.signal);
+      await client.open(options);
       return client;
     } catch (error) {
       if (!(error instanceof TurnError) || error.remedyKind !== 'another-port' || port === MAX_PORTS)

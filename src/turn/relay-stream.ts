@@ -22,6 +22,8 @@ export interface RelayOptions {
   readonly relayed?: RelayedTransport;
   /** Family of the relayed address. Default: the server's choice. */
   readonly family?: Family | undefined;
+  /** How often each allocation keeps its way to the server open. Default: 15,000. */
+  readonly keepAliveMs?: number | undefined;
   /** Remembers which servers are full; share one among all calls. Default: nothing is remembered. */
   readonly rest?: ServerRest;
   readonly clock?: Clock;
@@ -37,7 +39,7 @@ export async function openRelay(
   servers: readonly TurnServer[],
   options: RelayOptions = {},
 ): Promise<RelayEnd> {
-  const { relayed = 'tcp', clock = systemClock, signal, family, rest } = options;
+  const { relayed = 'tcp', clock = systemClock, signal, rest, ...wishes } = options;
   const usable = servers.filter(({ transport }) => relayed === 'udp' || transport !== 'udp');
   if (usable.length === 0)
     throw new WayleaveError('bad-option', `no TURN server to relay ${relayed} is known`);
@@ -54,10 +56,12 @@ export async function openRelay(
   const attempt = async (server: TurnServer): Promise<TurnClient> => {
     const full = rest?.reasonToWait(server, clock.now());
     if (full) throw full;
-    const client = await openTurn(server, { relayed, family, clock, signal: decided.signal }).catch(error => {
-      rest?.note(server, error, clock.now());
-      throw error;
-    });
+    const client = await openTurn(server, { ...wishes, relayed, clock, signal: decided.signal }).catch(
+      error => {
+        rest?.note(server, error, clock.now());
+        throw error;
+      },
+    );
     if (winner) {
       void client.close();
       throw new WayleaveError('aborted', 'another server was faster');
@@ -185,14 +189,20 @@ export class RelayEnd implements AsyncDisposable {
     return await openDatagramStream(this.#client, peer, role);
   }
 
+  /** Resolves when the allocation is gone: undefined when we gave it back, else the relay's part in it. */
+  get fault(): Promise<WayleaveError | undefined> {
+    const where = formatEndpoint(this.server.endpoint);
+    return this.lost.then(({ code, message }) =>
+      code === 'closed'
+        ? undefined
+        : new WayleaveError('connection-lost', `the relay ${where} is lost: ${message}`),
+    );
+  }
+
   /** From here on the stream owns the allocation, and shares its fate. */
   own(stream: Duplex): void {
     this.#streaming = true;
-    void this.lost.then(error => {
-      if (stream.destroyed) return;
-      const where = formatEndpoint(this.server.endpoint);
-      stream.destroy(new WayleaveError('connection-lost', `the relay ${where} is lost: ${error.message}`));
-    });
+    void this.fault.then(fault => fault && stream.destroy(fault));
     if (stream.destroyed) void this.#client.close();
     else stream.once('close', () => void this.#client.close());
   }

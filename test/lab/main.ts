@@ -21,6 +21,7 @@ interface Flags {
   initiatorMs: number;
   clockAheadMin: number;
   explain?: boolean;
+  neighbours?: boolean;
   all?: boolean;
   oneWayMs: number;
   loss: number;
@@ -62,6 +63,7 @@ const program = new Command('npm run lab --')
   .description('Connects from behind every kind of NAT to behind every kind, and says which way won.')
   .option('--only <kinds>', 'these kinds of NAT only, comma separated', kindList)
   .option('--cells <pairs>', 'these cells only: initiator:responder, comma separated', pairList)
+  .option('--neighbours', 'with --only or --cells: the places that two nodes share as well')
   .option('--all', `all ${Object.keys(NAT_KINDS).length} kinds, not just the usual ${DEFAULT_KINDS.length}`)
   .option('--one-way-ms <n>', 'from any place to any other, one way', number(0, 1000), 20)
   .option('--skew-ms <n>', 'from initiators it takes so much longer than to them', number(-1000, 1000), 0)
@@ -87,7 +89,9 @@ async function lab(flags: Flags): Promise<void> {
   }
   const everything = Object.keys(NAT_KINDS) as NatKindName[];
   const neighbourhoods =
-    flags.only || flags.cells ? [] : (Object.keys(NEIGHBOURHOODS) as NeighbourhoodName[]);
+    (flags.only || flags.cells) && !flags.neighbours
+      ? []
+      : (Object.keys(NEIGHBOURHOODS) as NeighbourhoodName[]);
   const inCells = flags.cells && [...new Set(flags.cells.flatMap(({ a, b }) => [a, b]))];
   const wanted = flags.only ?? inCells ?? (flags.all ? everything : DEFAULT_KINDS);
   const kinds: NatKindName[] = [];

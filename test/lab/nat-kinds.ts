@@ -192,6 +192,7 @@ export const NAT_KINDS = {
     },
   ),
   'symmetric-up': symmetricSequential(1),
+  'symmetric-up-4': symmetricSequential(4),
   'symmetric-down': symmetricSequential(-2),
   'symmetric-busy': { ...symmetricSequential(1), neighbourFlowsPerSecond: 10 },
   hairpin: nat(

@@ -4,7 +4,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import type { ProbeResult } from '../../src/nat/probe.js';
 import { requirement } from '../requirements.js';
-import { NAT_KINDS, type NatKind, type NatKindName, symmetricSequential } from './nat-kinds.js';
+import { NAT_KINDS, type NatKind, type NatKindName } from './nat-kinds.js';
 import { judge, type Verdict } from './probe/expectation.js';
 import { builtProgram } from './world/agent-client.js';
 import { createWorld, type World } from './world.js';
@@ -23,7 +23,6 @@ const EVERYTHING_BLOCKED: NatKind = {
 
 const KINDS: Record<string, NatKind> = {
   ...(NAT_KINDS as Record<NatKindName, NatKind>),
-  'symmetric-up-4': symmetricSequential(4),
   'everything-blocked': EVERYTHING_BLOCKED,
 };
 // To our server's ports nothing gets out there, which is what the probe must say.
@@ -48,6 +47,7 @@ async function probeAll(
   const sites = kinds.map(name => ({ name, site: world.site(name, KINDS[name]!) }));
   const responder = await server.spawn('node', [
     builtProgram('probe/stun-server'),
+    '3478',
     ...server.ipv4,
     ...server.ipv6,
   ]);
@@ -56,7 +56,7 @@ async function probeAll(
   const next = async (): Promise<void> => {
     const entry = sites.shift();
     if (!entry) return;
-    const args = [builtProgram('probe/prober'), String(runs), server.ipv4[0]!, server.ipv6[0]!];
+    const args = [builtProgram('probe/prober'), String(runs), '3478', server.ipv4[0]!, server.ipv6[0]!];
     const probed = async (): Promise<readonly Run[]> =>
       (await entry.site.host.output('node', args))
         .trim()
@@ -143,7 +143,7 @@ describeLab('the life of idle UDP mappings', () => {
     await using world = await createWorld({ oneWayMs: 20 });
     const server = world.publicHost('server', { addresses: 2 });
     const { host } = world.site('home', forgetful);
-    const responder = await server.spawn('node', [builtProgram('probe/stun-server'), ...server.ipv4]);
+    const responder = await server.spawn('node', [builtProgram('probe/stun-server'), '3478', ...server.ipv4]);
     await responder.event('listening');
     const args = [builtProgram('probe/lifetime'), host.address, server.address, '1', '2', '7', '9'];
     expect(JSON.parse(await host.output('node', args))).toEqual({ atLeastS: 2, lessThanS: 7 });

@@ -4,8 +4,10 @@ import { EmbeddedBackplane } from '../../signalling-server/backplane.js';
 import { createLog } from '../../signalling-server/log.js';
 import { resolveServerOptions, type ServerOptions } from '../../signalling-server/options.js';
 import { SignallingServer } from '../../signalling-server/server.js';
+import { signFor } from '../../src/identity/keys.js';
 import { systemClock } from '../../src/net/clock.js';
 import { Scope } from '../../src/net/scope.js';
+import { registrationProof } from '../../src/signalling/frames.js';
 import { FakeClock } from '../fake-clock.js';
 import { metric, RawClient, rawSocket } from './raw-client.js';
 
@@ -103,8 +105,12 @@ describe('one that waits', () => {
     const clients = crowd(url, 20);
     await until(() => clients.every(({ frames }) => frames.length > 0));
     const early = clients.find(client => challenged([client]) === 0)!;
-    early.say({ type: 'register' });
-    expect(await early.closed).toBe(4002);
+    const { host } = new URL(url);
+    const signature = signFor('register/1', early.identity, registrationProof('', host)).toString(
+      'base64url',
+    );
+    early.say({ type: 'register', id: early.id, host, signature });
+    expect(await early.closed).toBe(4003);
   });
 
   it('ends with the server', async () => {

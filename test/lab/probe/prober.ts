@@ -1,9 +1,9 @@
-// Probes from inside a world: `node prober.js RUNS HOST …`, one line of JSON for each run.
+// Probes from inside a world: `node prober.js RUNS PORT HOST …`, one line of JSON for each run.
 import { probe } from '../../../src/nat/probe.js';
 
-const [runs = '1', ...hosts] = process.argv.slice(2);
+const [runs = '1', port, ...hosts] = process.argv.slice(2);
 const servers = hosts.map(host => ({
-  endpoint: { host, port: 3478 },
+  endpoint: { host, port: Number(port) },
   transports: ['udp', 'tcp'] as const,
 }));
 for (let run = 0; run < Number(runs); run++) {

@@ -11,6 +11,7 @@ import { createIdentity, type Identity } from '../../../src/identity/keys.js';
 import {
   type Behaviour,
   DEPENDENCE,
+  EGRESS,
   PORT_PATTERNS,
   REACH_KINDS,
   SYN_ANSWERS,
@@ -101,16 +102,32 @@ const ports: fc.Arbitrary<Behaviour['ports']> = fc.oneof(
 /** Behaviours that survive the trip whole: in percent, up to 255 samples, and `unknown` only when unmeasured. */
 const behaviour: fc.Arbitrary<Behaviour> = fc.oneof(
   fc.constant(UNKNOWN_BEHAVIOUR),
-  record({
-    kind: fc.constantFrom(...REACH_KINDS),
-    mapping: fc.constantFrom(...DEPENDENCE),
-    filtering: fc.constantFrom(...DEPENDENCE),
-    ports,
-    hairpinning: fc.constantFrom(null, true, false),
-    unsolicitedSyn: fc.constantFrom(...SYN_ANSWERS),
-    samples: fc.integer({ min: 1, max: 255 }),
-    confidence: fc.integer({ min: 0, max: 100 }).map(percent => percent / 100),
-  }),
+  fc.record(
+    {
+      kind: fc.constantFrom(...REACH_KINDS),
+      mapping: fc.constantFrom(...DEPENDENCE),
+      filtering: fc.constantFrom(...DEPENDENCE),
+      ports,
+      hairpinning: fc.constantFrom(null, true, false),
+      unsolicitedSyn: fc.constantFrom(...SYN_ANSWERS),
+      samples: fc.integer({ min: 1, max: 255 }),
+      confidence: fc.integer({ min: 0, max: 100 }).map(percent => percent / 100),
+      egress: fc.constantFrom(...EGRESS),
+    },
+    {
+      noNullPrototype: true,
+      requiredKeys: [
+        'kind',
+        'mapping',
+        'filtering',
+        'ports',
+        'hairpinning',
+        'unsolicitedSyn',
+        'samples',
+        'confidence',
+      ],
+    },
+  ),
 );
 
 const unknownField = record({

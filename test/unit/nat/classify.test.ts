@@ -1,9 +1,14 @@
 // The classifier, from samples alone: every word of RFC 4787 where it is earned, `unknown` where it is not.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { classify, externalOf, filteringOf, mappingOf } from '../../../src/nat/classify.js';
+import { classify, type Evidence, externalOf, filteringOf, mappingOf } from '../../../src/nat/classify.js';
 import { behaviourSchema } from '../../../src/nat/profile.js';
-import { deliveryRate, type FilteringSample, type MappingSample } from '../../../src/nat/samples.js';
+import {
+  deliveryRate,
+  type FilteringSample,
+  type MappingSample,
+  type Samples,
+} from '../../../src/nat/samples.js';
 import { A1, A2, B2, EXTERNAL, filtering, LOCAL, mapping, PORTS, samples } from './worlds.js';
 
 const OPEN = mapping(PORTS.preserving(), LOCAL);
@@ -156,6 +161,28 @@ describe('hairpinning and unsolicited SYNs', () => {
   it('means nothing without a NAT', () => {
     const found = classify(samples({ mapping: OPEN, hairpin: { passed: true, tries: 1 } }));
     expect(found.hairpinning).toBeNull();
+  });
+});
+
+describe('where TCP gets out to', () => {
+  const egress = (beyondWeb: Samples['beyondWeb'], evidence: Evidence = {}, change: Partial<Samples> = {}) =>
+    classify(
+      samples({ transport: 'tcp', mapping: mapping(PORTS.preserving()), beyondWeb, ...change }),
+      evidence,
+    ).egress;
+
+  it('is everywhere once a connection to another port than the web’s was there', () => {
+    expect(egress({ passed: true, tries: 1 })).toBe('everything');
+  });
+
+  it('is the web alone where other ports of a server that answers keep silent, and UDP as well', () => {
+    expect(egress({ passed: false, tries: 8 })).toBe('web-only');
+  });
+
+  it('is not known where it was not tried, where loss explains the silence, and where UDP gets out', () => {
+    expect(egress(undefined)).toBeUndefined();
+    expect(egress({ passed: false, tries: 3 }, {}, { delivery: { sent: 12, answered: 4 } })).toBeUndefined();
+    expect(egress({ passed: false, tries: 8 }, { serversAlive: true })).toBeUndefined();
   });
 });
 

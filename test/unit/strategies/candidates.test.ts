@@ -6,6 +6,8 @@ import { formatEndpoint } from '../../../src/net/endpoint.js';
 import { canonicalIp } from '../../../src/net/ip-scope.js';
 import { machineTag } from '../../../src/net/machine.js';
 import { candidates, MAX_CANDIDATES, vantageOf, whyNoCandidate } from '../../../src/strategies/candidates.js';
+import { direct } from '../../../src/strategies/direct.js';
+import { reverse } from '../../../src/strategies/reverse.js';
 import { HOSTILE_HOSTS } from '../address/hostile-spellings.js';
 import { interfaceAt, nat, signed } from '../address/samples.js';
 
@@ -150,5 +152,53 @@ describe('why there is no candidate', () => {
   ])('%s', (reason, peer) => {
     expect(candidates(far, peer)).toEqual([]);
     expect(whyNoCandidate(far, peer)).toBe(reason);
+  });
+});
+
+describe('a node whose network lets nothing out but the web', () => {
+  const web = { ...nat, egress: 'web-only' } as const;
+  const strict = node(at('10.50.0.9', { ...seenAs('198.51.100.9'), tcp: web }));
+  const open = { ...nat, kind: 'open', filtering: 'endpoint-independent' } as const;
+
+  it('dials no port of the world but 80 and 443', () => {
+    const peer = node(at('203.0.113.1', { tcp: open }));
+    expect(candidates(strict, peer)).toEqual([]);
+    expect(whyNoCandidate(strict, peer)).toBe('only-web-out');
+    expect(listed(strict, node(at('203.0.113.1', { tcp: open, port: 443 })))).toEqual([
+      '203.0.113.1:443 world',
+    ]);
+    const mapped = at('192.168.7.7', { ...seenAs('203.0.113.1', 80), mapping: { by: 'pcp', proved: true } });
+    expect(listed(strict, node(mapped))).toEqual(['203.0.113.1:80 world']);
+  });
+
+  it('dials whoever is on its own network', () => {
+    expect(listed(strict, node(at('10.50.0.10')))).toEqual(['10.50.0.10:7000 same-network']);
+  });
+
+  it('dials the world from another interface that lets more out', () => {
+    const two = node(
+      at('10.50.0.9', { tcp: web }),
+      at('10.60.0.9', { tcp: { ...nat, egress: 'everything' } }),
+    );
+    expect(listed(two, node(at('203.0.113.1', { tcp: open })))).toEqual(['203.0.113.1:7000 world']);
+  });
+
+  it('has direct and reverse ruled out between it and an open node, with the reason', () => {
+    const peer = node(at('203.0.113.1', { tcp: open }));
+    expect(direct.assess(strict, peer)).toMatchObject({ verdict: 'impossible', reason: 'only-web-out' });
+    expect(reverse.assess(peer, strict)).toMatchObject({ verdict: 'impossible', reason: 'only-web-out' });
+  });
+});
+
+describe('two nodes seen at one outside address', () => {
+  const one = node(at('192.168.1.2', seenAs('203.0.113.7')));
+
+  it('share a network for sure only where one prefix says so', () => {
+    const beside = node(at('192.168.1.3', seenAs('203.0.113.7')));
+    expect(direct.assess(one, beside)).toMatchObject({ verdict: 'likely', reason: 'same-network' });
+    const elsewhere = node(at('192.168.2.2', seenAs('203.0.113.7')));
+    const guess = { verdict: 'possible', reason: 'same-outside-address' };
+    expect(direct.assess(one, elsewhere)).toMatchObject(guess);
+    expect(reverse.assess(one, elsewhere)).toMatchObject(guess);
   });
 });

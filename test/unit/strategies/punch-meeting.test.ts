@@ -27,7 +27,7 @@ const program = (dials: Dial[], listens = false): Program => ({ delayMs: 0, dial
 /** Alice initiates and listens on her punch port after her dial; Bob dials it. */
 async function pair(more: Partial<Meeting> = {}): Promise<[Meeting, Meeting]> {
   const [alicePort, bobPort] = [await freePort(ALICE), await freePort(BOB)];
-  const common = { id: 'attempt', clock: systemClock, round: never, whole: never };
+  const common = { id: 'attempt', clock: systemClock, allowance: { left: 750 }, round: never, whole: never };
   const port = (localAddress: string, number: number) => ({ localAddress, port: number }) as PunchPort;
   return [
     {
@@ -112,6 +112,7 @@ describe('a run', () => {
     const dials = Array.from({ length: count }, (): Dial => ({ from: 'fresh-port', remote }));
     await using run = new PunchRun({
       program: program(dials),
+      allowance: { left: 750 },
       localAddress: ALICE,
       punchPort,
       peerHost: BOB,
@@ -125,6 +126,28 @@ describe('a run', () => {
     expect(run.syns).toBeLessThanOrEqual(count + 100);
   });
 
+  it('sends no more than the attempt is allowed', async () => {
+    const remote = { host: BOB, port: await freePort(BOB) };
+    const allowance = { left: 10 };
+    await using run = new PunchRun({
+      program: program(Array.from({ length: 8 }, (): Dial => ({ from: 'fresh-port', remote }))),
+      allowance,
+      localAddress: ALICE,
+      punchPort: await freePort(ALICE),
+      peerHost: BOB,
+      clock: systemClock,
+      random: () => 0,
+    });
+    await run.start(never);
+    await systemClock.sleep(200);
+    expect([run.syns, allowance.left]).toEqual([10, 0]);
+  });
+
+  it('does not begin where its dials are not allowed any more', async () => {
+    const [meeting] = await pair({ allowance: { left: 0 } });
+    await expect(meet(meeting)).rejects.toMatchObject({ reason: 'hole-not-made' });
+  });
+
   it('ends its tries when it is disposed of', async () => {
     const remote = { host: BOB, port: await freePort(BOB) };
     const options = {
@@ -135,6 +158,7 @@ describe('a run', () => {
     };
     const run = new PunchRun({
       program: program([{ from: 'fresh-port', remote }]),
+      allowance: { left: 750 },
       ...options,
       random: Math.random,
     });

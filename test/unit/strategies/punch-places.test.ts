@@ -65,15 +65,41 @@ describe('what two addresses say', () => {
     expect(assessPunch(at(alice, a), at(bob, b, { capabilities: [] })).reason).toBe('not-supported');
   });
 
-  it('one common NAT that is not known to hairpin: worth a try, since an inner NAT may hide it', () => {
-    const said = assessPunch(...pair([four('drop', 1)], [four('drop', 1)]));
-    expect(said).toMatchObject({ verdict: 'possible', reason: 'common-nat' });
+  const behindOne = (a: Partial<Behaviour>, b: Partial<Behaviour>) => {
+    const places = [a, b].map(change => [four('drop', 1, { tcp: { ...behaviour('drop'), ...change } })]);
+    return assessPunch(at(alice, places[0]!), at(bob, places[1]!));
+  };
+
+  it.each<[string, Partial<Behaviour>]>([
+    ['not measured', { hairpinning: null }],
+    ['or not to be measured behind what resets', { hairpinning: false, unsolicitedSyn: 'reset' }],
+    ['or behind what changes ports', { hairpinning: false, ...TCP.sequential }],
+  ])('one common NAT, hairpinning %s: worth a try', (_, change) => {
+    expect(behindOne(change, change)).toMatchObject({ verdict: 'possible', reason: 'common-nat' });
   });
 
-  it('a common NAT with hairpinning is punched like two', () => {
-    const tcp = { ...behaviour('drop'), hairpinning: true };
-    const said = assessPunch(...pair([four('drop', 1, { tcp })], [four('drop', 1, { tcp })]));
-    expect(said).toMatchObject({ verdict: 'likely', reason: 'known-ports' });
+  it('a common NAT that was seen to send nothing back: impossible', () => {
+    expect(behindOne({}, { hairpinning: null })).toMatchObject({
+      verdict: 'impossible',
+      reason: 'no-hairpinning',
+    });
+  });
+
+  it('a common NAT with hairpinning, as one of them saw, is punched like two', () => {
+    expect(behindOne({ hairpinning: true }, {})).toMatchObject({ verdict: 'likely', reason: 'known-ports' });
+    expect(behindOne({}, { hairpinning: true })).toMatchObject({ verdict: 'likely', reason: 'known-ports' });
+  });
+
+  it('where only the web gets out on one side, nothing can be punched', () => {
+    const web = four('drop', 1, { tcp: { ...behaviour('drop'), egress: 'web-only' } });
+    for (const [a, b] of [
+      [web, four('drop', 2)],
+      [four('drop', 2), web],
+    ] as const)
+      expect(assessPunch(...pair([a], [b]))).toMatchObject({ verdict: 'impossible', reason: 'only-web-out' });
+    expect(assessPunch(...pair([web, four('symmetricRandom', 3)], [four('drop', 2)]))).toMatchObject({
+      reason: 'random-ports', // by the other interface
+    });
   });
 
   it('of two families the better counts', () => {

@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createStunResponder, DEFAULT_STUN_LIMITS } from '../../../signalling-server/stun-responder.js';
+import { DEFAULT_STUN_LIMITS } from '../../../signalling-server/stun-limits.js';
+import { createStunResponder } from '../../../signalling-server/stun-responder.js';
 import { Scope } from '../../../src/net/scope.js';
 import { listenTcp, remoteEndpoint } from '../../../src/net/sockets.js';
 import type { Attribute } from '../../../src/stun/attributes.js';
@@ -62,7 +63,7 @@ describe('a TCP connection', () => {
     const { endpoints, counters } = await responder({ limits: { connectionsPerSource: 2 } });
     const kept = [await raw(endpoints[0]!.port), await raw(endpoints[0]!.port)];
     await closed(await raw(endpoints[0]!.port));
-    expect(counters.rateLimited).toBe(1);
+    expect(counters.refused).toBe(1);
     kept[0]!.destroy();
     await expect
       .poll(async () => {
