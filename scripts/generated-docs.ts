@@ -31,7 +31,9 @@ const OPTION_TABLES = [
     title: '`createServer(options)`, from `wayleave/server`',
     source: 'signalling-server/options.ts',
     schema: serverOptionsSchema,
-    lead: 'The self-hosted server; `wayleave server --help` shows how the command line says the same.',
+    lead:
+      'The self-hosted server. Each option is also a key of its configuration file, a flag and a variable: `connectionsPerIp`, ' +
+      '`--connections-per-ip`, `WAYLEAVE_SERVER_CONNECTIONS_PER_IP` ([self-hosting](self-hosting.md#configuration)).',
   },
 ] as const;
 
@@ -43,6 +45,7 @@ interface Described {
   readonly const?: unknown;
   readonly anyOf?: readonly Described[];
   readonly items?: Described;
+  readonly prefixItems?: readonly Described[];
   readonly properties?: Readonly<Record<string, Described>>;
   readonly minimum?: number;
   readonly maximum?: number;
@@ -54,13 +57,19 @@ interface Described {
   readonly why?: string;
 }
 
-const FORMATS: Readonly<Record<string, string>> = { ipv4: 'IPv4', ipv6: 'IPv6' };
+const FORMATS: Readonly<Record<string, string>> = {
+  ipv4: 'IPv4',
+  ipv6: 'IPv6',
+  cidrv4: 'IPv4 network',
+  cidrv6: 'IPv6 network',
+};
 const number = (value: number) => (value < 100_000 ? `${value}` : value.toLocaleString('en'));
 
 /** What values an option takes, in words; empty where its unit says it all. */
 function range(schema: Described): string {
   const { type, minimum = 0, maximum, maxLength, minItems = 0, maxItems, items, properties } = schema;
   if (schema.anyOf) return schema.anyOf.map(range).join(' or ');
+  if (schema.prefixItems) return `[${schema.prefixItems.map(range).join(', ')}]`;
   if (schema.const !== undefined) return `\`${schema.const}\``;
   if (schema.enum) return schema.enum.map(word => `\`${word}\``).join(', ');
   if (schema.format) return FORMATS[schema.format] ?? schema.format;

@@ -63,7 +63,7 @@ export class Bans {
     const forgiven = ((nowMs - conduct.atMs) / banWindowMs) * banAfter;
     conduct.offences = Math.max(0, conduct.offences - forgiven) + weight;
     conduct.atMs = nowMs;
-    if (conduct.offences < banAfter) return 0;
+    if (Math.ceil(conduct.offences) < banAfter) return 0; // what was forgiven since the first is less than one
     const forMs = Math.min(banMaxMs, banMs * 2 ** Math.min(conduct.bans, 30));
     conduct.bans++;
     conduct.offences = 0;

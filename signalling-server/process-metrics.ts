@@ -21,8 +21,8 @@ const ROWS: readonly Row<IntervalHistogram>[] = [
   [
     'wayleave_event_loop_delay_seconds',
     'gauge',
-    'How late the event loop ran since this was last asked, by quantile.',
-    loop => by('quantile', delays(loop)),
+    'How late the event loop ran since this was last asked: median, p99, most.',
+    loop => by('at', delays(loop)),
   ],
 ];
 
@@ -47,7 +47,7 @@ export class ProcessMetrics implements Disposable {
 
 function delays(loop: IntervalHistogram): Record<string, number> {
   const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - RESOLUTION_MS / 1000);
-  return { 0.5: late(loop.percentile(50)), 0.99: late(loop.percentile(99)), 1: late(loop.max) };
+  return { p50: late(loop.percentile(50)), p99: late(loop.percentile(99)), most: late(loop.max) };
 }
 
 function cpuSeconds(): number {

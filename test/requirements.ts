@@ -11,6 +11,7 @@ const PROGRAMS = {
   miniupnpd: { program: 'miniupnpd', debianPackage: 'miniupnpd-nftables' },
   mosquitto: { program: 'mosquitto', debianPackage: 'mosquitto' },
   nats: { program: 'nats-server', debianPackage: 'nats-server' },
+  systemd: { program: 'systemd-analyze', debianPackage: 'systemd' },
   'stun-client': { program: 'stun', debianPackage: 'stun-client' },
 } as const;
 

@@ -6,16 +6,10 @@ import { canonicalIp } from '../net/ip-scope.js';
 import { externalKind, unusableGrant } from './external-address.js';
 import { GatewayRefusal } from './gateway-refusal.js';
 import { anotherPort, type IgdTry, MAX_IGD_TRIES, nextIgdTry } from './igd-port-choice.js';
-import type {
-  GatewayPath,
-  GrantedMapping,
-  MappingClient,
-  MappingHealth,
-  MappingRequest,
-} from './mapping-protocol.js';
+import type { GatewayPath, GrantedMapping, MappingHealth, MappingRequest } from './mapping-protocol.js';
 import type { SoapResults } from './soap-message.js';
-import { searchGateway } from './ssdp.js';
-import { callAction, readServices } from './upnp-control.js';
+import { UpnpClient } from './upnp-client.js';
+import { callAction } from './upnp-control.js';
 import { CONNECTION_SERVICES, type UpnpService } from './upnp-service.js';
 
 /** Who holds an external port, as far as the gateway tells. */
@@ -29,36 +23,16 @@ interface Connected {
   readonly address: string;
 }
 
-export class UpnpIgdClient implements MappingClient {
-  readonly protocol = 'upnp-igd';
-  readonly #path: GatewayPath;
+export class UpnpIgdClient extends UpnpClient<Connected> {
   readonly #random: () => number;
-  #connected: Connected | undefined;
   #open: (IgdTry & { internalPort: number }) | undefined;
 
   constructor(path: GatewayPath, random: () => number = Math.random) {
-    this.#path = path;
+    super(path);
     this.#random = random;
   }
 
-  async detect(signal: AbortSignal): Promise<void> {
-    await this.#connect(signal);
-  }
-
-  /** A gateway that restarted may describe itself anew, on another port: looked for from the start then. */
-  async open(request: MappingRequest, signal: AbortSignal): Promise<GrantedMapping> {
-    if (this.#connected) {
-      try {
-        return await this.#openOn(this.#connected, request, signal);
-      } catch (error) {
-        if (error instanceof GatewayRefusal || signal.aborted) throw error;
-        this.#connected = undefined;
-      }
-    }
-    return this.#openOn(await this.#connect(signal), request, signal);
-  }
-
-  async #openOn(
+  protected async openOn(
     { service, address }: Connected,
     request: MappingRequest,
     signal: AbortSignal,
@@ -89,36 +63,32 @@ export class UpnpIgdClient implements MappingClient {
   }
 
   async check(signal: AbortSignal): Promise<MappingHealth> {
-    const connected = this.#connected;
+    const connected = this.found;
     if (!connected || !this.#open) return 'lost';
     const { externalPort, internalPort } = this.#open;
     const address = await this.#externalAddress(connected.service, signal);
     const holder = await this.#holderOf(connected.service, externalPort, internalPort, signal);
     if (address === connected.address && (holder === 'us' || holder === 'not told')) return 'steady';
-    this.#connected = undefined;
+    this.found = undefined;
     return 'lost';
   }
 
   async remove(signal: AbortSignal): Promise<void> {
-    const service = this.#connected?.service;
+    const service = this.found?.service;
     const open = this.#open;
     if (!service || !open) return;
     this.#open = undefined;
     if ((await this.#holderOf(service, open.externalPort, open.internalPort, signal)) === 'another') return;
-    await callAction(this.#path, service, 'DeletePortMapping', keyOf(open.externalPort), signal);
+    await callAction(this.path, service, 'DeletePortMapping', keyOf(open.externalPort), signal);
   }
 
   /** The first service, in the order of preference, that has an external address. */
-  async #connect(signal: AbortSignal): Promise<Connected> {
-    if (this.#connected) return this.#connected;
-    const location = await searchGateway(this.#path, signal);
-    const services = await readServices(this.#path, location, signal);
+  protected async choose(services: readonly UpnpService[], signal: AbortSignal): Promise<Connected> {
     let cause: unknown;
     for (const service of services) {
       if (!CONNECTION_SERVICES.some(type => type === service.type)) continue;
       try {
-        const address = await this.#externalAddress(service, signal);
-        return (this.#connected = { service, address });
+        return { service, address: await this.#externalAddress(service, signal) };
       } catch (error) {
         if (signal.aborted) throw error;
         cause = error;
@@ -128,7 +98,7 @@ export class UpnpIgdClient implements MappingClient {
   }
 
   async #externalAddress(service: UpnpService, signal: AbortSignal): Promise<string> {
-    const results = await callAction(this.#path, service, 'GetExternalIPAddress', [], signal);
+    const results = await callAction(this.path, service, 'GetExternalIPAddress', [], signal);
     const text = results('NewExternalIPAddress');
     const address = canonicalIp(text);
     if (address === undefined || externalKind(address) === 'unusable')
@@ -145,16 +115,16 @@ export class UpnpIgdClient implements MappingClient {
     const args = [
       ...keyOf(externalPort),
       ['NewInternalPort', internalPort],
-      ['NewInternalClient', this.#path.localAddress],
+      ['NewInternalClient', this.path.localAddress],
       ['NewEnabled', 1],
       ['NewPortMappingDescription', description],
       ['NewLeaseDuration', leaseSeconds],
     ] as const;
     if (!service.type.endsWith('WANIPConnection:2')) {
-      await callAction(this.#path, service, 'AddPortMapping', args, signal);
+      await callAction(this.path, service, 'AddPortMapping', args, signal);
       return externalPort;
     }
-    const results: SoapResults = await callAction(this.#path, service, 'AddAnyPortMapping', args, signal);
+    const results: SoapResults = await callAction(this.path, service, 'AddAnyPortMapping', args, signal);
     return Number(results('NewReservedPort'));
   }
 
@@ -167,9 +137,9 @@ export class UpnpIgdClient implements MappingClient {
   ): Promise<Holder> {
     try {
       const key = keyOf(externalPort);
-      const entry = await callAction(this.#path, service, 'GetSpecificPortMappingEntry', key, signal);
+      const entry = await callAction(this.path, service, 'GetSpecificPortMappingEntry', key, signal);
       const ours =
-        entry('NewInternalClient') === this.#path.localAddress &&
+        entry('NewInternalClient') === this.path.localAddress &&
         Number(entry('NewInternalPort')) === internalPort;
       return ours ? 'us' : 'another';
     } catch (error) {

@@ -3,52 +3,26 @@
 import { WayleaveError } from '../errors.js';
 import { toEndpoint } from '../net/endpoint.js';
 import { GatewayRefusal } from './gateway-refusal.js';
-import type {
-  GatewayPath,
-  GrantedMapping,
-  MappingClient,
-  MappingHealth,
-  MappingRequest,
-} from './mapping-protocol.js';
-import { searchGateway } from './ssdp.js';
-import { callAction, readServices } from './upnp-control.js';
+import type { GrantedMapping, MappingHealth, MappingRequest } from './mapping-protocol.js';
+import { UpnpClient } from './upnp-client.js';
+import { callAction } from './upnp-control.js';
 import { PINHOLE_SERVICE, type UpnpService } from './upnp-service.js';
 
 const PROTOCOL_TCP = 6;
 /** Section 2.3.8: 1 to 86400 seconds. */
 const MAX_LEASE_SECONDS = 86_400;
 
-export class UpnpPinholeClient implements MappingClient {
-  readonly protocol = 'upnp-igd';
-  readonly #path: GatewayPath;
-  #service: UpnpService | undefined;
+export class UpnpPinholeClient extends UpnpClient<UpnpService> {
   #pinhole: { id: string; internalPort: number; leaseSeconds: number; grantedAtMs: number } | undefined;
 
-  constructor(path: GatewayPath) {
-    this.#path = path;
-  }
-
-  async detect(signal: AbortSignal): Promise<void> {
-    await this.#connect(signal);
-  }
-
-  /** A gateway that restarted may describe itself anew, on another port: looked for from the start then. */
-  async open(request: MappingRequest, signal: AbortSignal): Promise<GrantedMapping> {
-    if (this.#service) {
-      try {
-        return await this.#openOn(this.#service, request, signal);
-      } catch (error) {
-        if (error instanceof GatewayRefusal || signal.aborted) throw error;
-        this.#service = undefined;
-      }
-    }
-    return this.#openOn(await this.#connect(signal), request, signal);
-  }
-
-  async #openOn(service: UpnpService, request: MappingRequest, signal: AbortSignal): Promise<GrantedMapping> {
+  protected async openOn(
+    service: UpnpService,
+    request: MappingRequest,
+    signal: AbortSignal,
+  ): Promise<GrantedMapping> {
     const { internalPort } = request;
     const leaseSeconds = Math.min(request.lifetimeSeconds, MAX_LEASE_SECONDS);
-    const external = toEndpoint(this.#path.localAddress, internalPort);
+    const external = toEndpoint(this.path.localAddress, internalPort);
     if (!external) throw new WayleaveError('bad-option', `port ${internalPort} cannot be opened`);
     const granted = { external, lifetimeSeconds: leaseSeconds };
     if (this.#pinhole?.internalPort === internalPort && (await this.#update(service, leaseSeconds, signal)))
@@ -56,33 +30,33 @@ export class UpnpPinholeClient implements MappingClient {
     const args = [
       ['RemoteHost', ''],
       ['RemotePort', 0],
-      ['InternalClient', this.#path.localAddress],
+      ['InternalClient', this.path.localAddress],
       ['InternalPort', internalPort],
       ['Protocol', PROTOCOL_TCP],
       ['LeaseTime', leaseSeconds],
     ] as const;
-    const results = await callAction(this.#path, service, 'AddPinhole', args, signal);
+    const results = await callAction(this.path, service, 'AddPinhole', args, signal);
     const id = results('UniqueID');
     if (!/^\d{1,5}$/.test(id))
       throw new WayleaveError('request-failed', 'the gateway gave no pinhole number');
-    this.#pinhole = { id, internalPort, leaseSeconds, grantedAtMs: this.#path.clock.now() };
+    this.#pinhole = { id, internalPort, leaseSeconds, grantedAtMs: this.path.clock.now() };
     return granted;
   }
 
   /** Prolongs by what is left of the lease, which changes nothing, and shows whether the number is known. */
   async check(signal: AbortSignal): Promise<MappingHealth> {
-    if (!this.#pinhole || !this.#service) return 'lost';
+    if (!this.#pinhole || !this.found) return 'lost';
     const { leaseSeconds, grantedAtMs } = this.#pinhole;
-    const leftSeconds = leaseSeconds - (this.#path.clock.now() - grantedAtMs) / 1000;
+    const leftSeconds = leaseSeconds - (this.path.clock.now() - grantedAtMs) / 1000;
     if (leftSeconds < 1) return 'lost';
-    return (await this.#update(this.#service, Math.ceil(leftSeconds), signal)) ? 'steady' : 'lost';
+    return (await this.#update(this.found, Math.ceil(leftSeconds), signal)) ? 'steady' : 'lost';
   }
 
   async remove(signal: AbortSignal): Promise<void> {
     const pinhole = this.#pinhole;
-    if (!this.#service || !pinhole) return;
+    if (!this.found || !pinhole) return;
     this.#pinhole = undefined;
-    await callAction(this.#path, this.#service, 'DeletePinhole', [['UniqueID', pinhole.id]], signal);
+    await callAction(this.path, this.found, 'DeletePinhole', [['UniqueID', pinhole.id]], signal);
   }
 
   /** False: the gateway does not know the number (any more). */
@@ -93,8 +67,8 @@ export class UpnpPinholeClient implements MappingClient {
       ['NewLeaseTime', leaseSeconds],
     ] as const;
     try {
-      await callAction(this.#path, service, 'UpdatePinhole', args, signal);
-      this.#pinhole = { ...pinhole, leaseSeconds, grantedAtMs: this.#path.clock.now() };
+      await callAction(this.path, service, 'UpdatePinhole', args, signal);
+      this.#pinhole = { ...pinhole, leaseSeconds, grantedAtMs: this.path.clock.now() };
       return true;
     } catch (error) {
       if (!(error instanceof GatewayRefusal)) throw error;
@@ -103,12 +77,9 @@ export class UpnpPinholeClient implements MappingClient {
     }
   }
 
-  async #connect(signal: AbortSignal): Promise<UpnpService> {
-    if (this.#service) return this.#service;
-    const location = await searchGateway(this.#path, signal);
-    const services = await readServices(this.#path, location, signal);
+  protected async choose(services: readonly UpnpService[]): Promise<UpnpService> {
     const service = services.find(({ type }) => type === PINHOLE_SERVICE);
     if (!service) throw new WayleaveError('request-failed', 'the gateway offers no IPv6 pinholes');
-    return (this.#service = service);
+    return service;
   }
 }

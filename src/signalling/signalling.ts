@@ -26,7 +26,7 @@ import { WebSocketChannel } from './websocket.js';
 
 const MAX_SERVERS = 8;
 /** Ended attempts remembered, so that their late messages begin nothing. */
-const MAX_DEAD = 4096;
+const MAX_DEAD = 1024;
 
 export interface SignallingOptions {
   readonly identity: Identity;

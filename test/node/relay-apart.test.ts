@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { createRelay } from '../../signalling-server/turn/relay.js';
 import { createIdentity } from '../../src/identity/keys.js';
 import { systemClock } from '../../src/net/clock.js';
-import { Attempt as Channel } from '../../src/signalling/attempt.js';
 import type { PeerMessage } from '../../src/signalling/messages.js';
 import { relay } from '../../src/strategies/relay.js';
 import type { Attempt, PeerRequest } from '../../src/strategies/strategy.js';
 import { resolveTurnServer, type TurnServer } from '../../src/turn/turn-server.js';
 import { HOUR, signed } from '../unit/address/samples.js';
+import { channels } from './views.js';
 
 const fresh = { issuedAt: Date.now(), expiresAt: Date.now() + HOUR };
 const relayAt = (host: string) => createRelay({ host, port: 0, allowLoopbackPeers: true });
@@ -19,27 +19,6 @@ async function serverOf(
 ): Promise<TurnServer[]> {
   const { urls, ...account } = at.grant('somebody');
   return resolveTurnServer(urls.find(url => url.endsWith(transport))!, account);
-}
-
-/** Two views of one attempt, each of which hears what the other says. */
-function channels(log: PeerMessage['type'][]) {
-  const view = (side: 'initiator' | 'responder'): Channel =>
-    new Channel({
-      id: 'attempt',
-      peer: { id: 'x', sealingKey: Buffer.alloc(32) } as never,
-      side,
-      async send(body) {
-        log.push(body.type);
-        const other = side === 'initiator' ? responder : initiator;
-        setImmediate(() => other.receive({ body, seenFrom: undefined, via: {} as never }));
-      },
-      onDropped() {},
-      onHandlerError() {},
-      onDispose() {},
-    });
-  const initiator = view('initiator');
-  const responder = view('responder');
-  return { initiator, responder };
 }
 
 describe('two relays', () => {

@@ -1,6 +1,6 @@
 // A client that speaks the frames by hand, so that it can also speak them badly; and plain sockets that can do worse.
 import { connect, type Socket } from 'node:net';
-import { WebSocket } from 'ws';
+import { type ClientOptions, WebSocket } from 'ws';
 import { createIdentity, type Identity, signFor } from '../../src/identity/keys.js';
 import type { Scope } from '../../src/net/scope.js';
 import { registrationProof, type ServerFrame } from '../../src/signalling/frames.js';
@@ -15,9 +15,17 @@ export class RawClient {
   readonly closed: Promise<number>;
   readonly #waiters = new Set<() => void>();
 
-  constructor(scope: Scope, url: string, identity = createIdentity(), headers: Record<string, string> = {}) {
+  constructor(
+    scope: Scope,
+    url: string,
+    identity = createIdentity(),
+    headers: Record<string, string> = {},
+    options: ClientOptions = {},
+  ) {
     this.identity = identity;
-    this.socket = new WebSocket(url, { headers, perMessageDeflate: false });
+    // who it is that it talks to is not what its tests are about
+    const lenient = { perMessageDeflate: false, rejectUnauthorized: false };
+    this.socket = new WebSocket(url, { headers, ...lenient, ...options });
     scope.defer(() => this.socket.terminate());
     this.socket.on('error', () => {});
     this.socket.on('message', data => {
