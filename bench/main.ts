@@ -16,6 +16,7 @@ const SUITES: Record<string, () => Promise<Suite>> = {
   relay: () => import('./relay.js'),
   stun: () => import('./stun.js'),
   load: () => import('./load.js'),
+  backplane: () => import('./backplane.js'),
   soak: () => import('./soak.js'),
 };
 const USUAL = Object.keys(SUITES).filter(name => name !== 'soak');

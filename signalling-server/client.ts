@@ -22,6 +22,8 @@ const CUT_CODES: Partial<Record<CutReason, number>> = {
   draining: 1001, // RFC 6455, 7.4.1: going away
 };
 
+type OnWritten = (error?: Error | null) => void;
+
 export class Client implements Seat {
   readonly id: NodeId;
   /** The IP address that it connected from. */
@@ -39,9 +41,12 @@ export class Client implements Seat {
   readonly #onDirty: (client: Client) => void;
   /** Frames of this turn of the event loop, one byte a character. */
   #gathered = '';
+  /** Who wants to know when they are written. */
+  #awaitWrite: OnWritten[] | undefined;
   readonly #acknowledged: number[] = [];
   #refused: Map<UndeliveredReason, number[]> | undefined;
   #dirty = false;
+  #held = false;
   #cutFor: CutReason | undefined;
 
   constructor(
@@ -77,7 +82,7 @@ export class Client implements Seat {
   }
 
   /** Text in ASCII. */
-  push(ascii: string): 'sent' | 'not-here' | 'too-slow' {
+  push(ascii: string, onWritten?: OnWritten): 'sent' | 'not-here' | 'too-slow' {
     if (this.#cutFor || this.#socket.readyState !== this.#socket.OPEN) return 'not-here';
     const frame = textFrame(ascii);
     if (!this.#hasRoom(frame.length)) {
@@ -86,6 +91,7 @@ export class Client implements Seat {
     }
     this.#gathered += frame;
     this.#markDirty();
+    if (onWritten) (this.#awaitWrite ??= []).push(onWritten);
     return 'sent';
   }
 
@@ -108,8 +114,18 @@ export class Client implements Seat {
     if ((refs?.length ?? 0) >= MAX_REFS) this.#writeAcknowledgements();
   }
 
+  /** Holds back what is pushed, in its order: the welcome must not come before it is true everywhere. */
+  holdUntil(done: Promise<void>): void {
+    this.#held = true;
+    void done.then(() => {
+      this.#held = false;
+      this.flush();
+    });
+  }
+
   /** Writes what has gathered in this turn of the event loop. */
   flush(): void {
+    if (this.#held) return;
     this.#writeAcknowledgements();
     this.#writeGathered();
     this.#dirty = false;
@@ -174,7 +190,9 @@ export class Client implements Seat {
 
   #writeGathered(): void {
     if (this.#gathered === '') return;
-    this.#stream.write(this.#gathered, 'latin1');
+    const waiting = this.#awaitWrite;
+    this.#stream.write(this.#gathered, 'latin1', waiting && (error => waiting.forEach(tell => void tell(error))));
     this.#gathered = '';
+    this.#awaitWrite = undefined;
   }
 }

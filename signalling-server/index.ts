@@ -1,12 +1,13 @@
 // `wayleave/server`: the signalling server to embed. The command line runs this very function.
 import { systemClock } from '../src/net/clock.js';
-import { EmbeddedBackplane } from './backplane.js';
+import { type Backplane, EmbeddedBackplane } from './backplane.js';
 import { Bans } from './bans.js';
 import { Certificate } from './certificate.js';
 import { embeddedRelay, foreignRelays, relayEndpoints } from './embedded-relay.js';
 import { boundHosts, embeddedStun } from './embedded-stun.js';
 import { configuredEndpoints, type EndpointSource } from './endpoint-sources.js';
 import { createLog, type Log } from './log.js';
+import { parseNatsUrl } from './nats-url.js';
 import { withFiles } from './option-files.js';
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './options.js';
 import { type Server, SignallingServer } from './server.js';
@@ -22,7 +23,7 @@ export type { Server } from './server.js';
  * await using server = await createServer({ host: '127.0.0.1', port: 0 });
  * console.log(server.listening.signalling); // ws://127.0.0.1:40123
  *
- * @throws WayleaveError `bad-option` or `listen-failed`.
+ * @throws WayleaveError `bad-option`, `listen-failed`, or `missing-package` when the option `nats` needs one.
  */
 export async function createServer(options: ServerOptions = {}): Promise<Server> {
   const resolved = await withFiles(resolveServerOptions(options));
@@ -34,7 +35,8 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
     await addOwnEndpoints(resolved, { log, certificate, bans }, sources);
     const foreign = foreignRelays(resolved);
     sources.push(...(foreign ? [foreign] : []), configuredEndpoints(resolved));
-    const parts = { backplane: new EmbeddedBackplane(), sources, log, certificate, bans };
+    const backplane = await chooseBackplane(resolved, log);
+    const parts = { backplane, sources, log, certificate, bans };
     return await new SignallingServer(resolved, parts).start();
   } catch (error) {
     for (const source of sources) await source[Symbol.asyncDispose]();
@@ -59,4 +61,14 @@ async function addOwnEndpoints(
     await relay?.close();
     throw error;
   }
+}
+
+/** With NATS: starts to join, and keeps trying; the server does not wait for it. */
+async function chooseBackplane({ nats }: ResolvedServerOptions, log: Log): Promise<Backplane> {
+  const servers = nats.flatMap(url => parseNatsUrl(url) ?? []);
+  if (servers.length === 0) return new EmbeddedBackplane();
+  const { loadNats } = await import('./nats-connection.js');
+  const dial = await loadNats();
+  const { NatsBackplane } = await import('./backplane-nats.js');
+  return new NatsBackplane({ servers, dial, log });
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { WayleaveError } from '../src/errors.js';
 import { RELAY_LIMIT_OPTIONS, STUN_LIMIT_OPTIONS } from './embedded-options.js';
 import { BAN_OPTIONS, CLIENT_LIMITS, PROXY_OPTIONS } from './limit-options.js';
+import { parseNatsUrl } from './nats-url.js';
 import { option } from './option.js';
 
 const iceUrl = (schemes: string) =>
@@ -107,6 +108,22 @@ export const serverOptionsSchema = z.strictObject({
     'turn: URLs with fixed credentials',
     'TURN servers to name to every node. Whoever registers learns the credentials: give these accounts quotas.',
     { secret: true },
+  ),
+  nats: option(
+    z
+      .array(
+        z
+          .string()
+          .max(1024)
+          .refine(
+            url => parseNatsUrl(url) !== undefined,
+            'must be nats://HOST:PORT or tls://HOST:PORT, with USER:PASSWORD@ or TOKEN@ before HOST',
+          ),
+      )
+      .max(8)
+      .default([]),
+    'nats: or tls: URLs',
+    'NATS servers, any of which joins this process with others to one service. Without any it stands alone.',
   ),
   ...CLIENT_LIMITS,
   ...BAN_OPTIONS,

@@ -6,6 +6,7 @@ import { Scope } from '../src/net/scope.js';
 import { CLOSE_CODES, type ClientFrames, MAX_BOX_BYTES, PROTOCOL_VERSION } from '../src/signalling/frames.js';
 import { bareHost, freshNonce, readRegister, whyNotAdmitted } from './admission.js';
 import type { Backplane } from './backplane.js';
+import { backplaneMetrics } from './backplane-metrics.js';
 import { Bans } from './bans.js';
 import { type Certificate, reloadCertificate } from './certificate.js';
 import { Client } from './client.js';
@@ -73,10 +74,7 @@ export class SignallingServer implements Server {
     this.#options = options;
     this.#parts = parts;
     this.#clock = parts.clock ?? systemClock;
-    const view = {
-      isReady: () => this.#isReady,
-      metrics: () => this.#renderMetrics(),
-    };
+    const view = { isReady: () => this.#isReady, metrics: () => this.#renderMetrics() };
     const { log, certificate, bans = new Bans(options, () => this.#clock.now()) } = parts;
     this.#house = { counts: this.#counts, bans, clock: this.#clock, log, certificate };
     this.#door = new FrontDoor(options, this.#house, view, visitor => this.#welcome(visitor));
@@ -119,7 +117,7 @@ export class SignallingServer implements Server {
   }
 
   get #isReady(): boolean {
-    return !this.#closing && this.#parts.backplane.healthy;
+    return !this.#closing && this.#parts.backplane.ready;
   }
 
   /** A new WebSocket: challenged when its turn has come, heard once, then registered or sent away. */
@@ -177,7 +175,8 @@ export class SignallingServer implements Server {
     const presence = { visitor, renewAt: 0 };
     this.#clients.set(client, presence);
     this.#greet(client, presence);
-    backplane.take(client);
+    const taken = backplane.take(client);
+    if (taken) client.holdUntil(taken);
     this.#counts.registrations++;
     log.debug({ id: client.id, from: seenAs.host }, 'registered');
     return client;
@@ -226,8 +225,9 @@ export class SignallingServer implements Server {
       clients: [...this.#clients.keys()],
       ready: this.#isReady,
     });
-    const ofParts = this.#parts.sources.map(source => source.metrics?.() ?? '');
-    return [signalling, ...ofParts, this.#process.render()].join('');
+    const { backplane, sources } = this.#parts;
+    const ofParts = sources.map(source => source.metrics?.() ?? '');
+    return [signalling, backplaneMetrics(backplane.figures), ...ofParts, this.#process.render()].join('');
   }
 
   async #drain(): Promise<void> {

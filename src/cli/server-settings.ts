@@ -92,5 +92,6 @@ function kebab(key: string): string {
 }
 
 function singular(plural: string): string {
+  if (plural === 'nats') return plural; // a name
   return plural.replace(/ies$/, 'y').replace(/s$/, '');
 }

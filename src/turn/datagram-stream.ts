@@ -3,7 +3,7 @@
 // udx owns its sockets, so a pair of them on loopback stands between it and the TURN client.
 import type { Socket as UdpSocket } from 'node:dgram';
 import { Duplex } from 'node:stream';
-import { WayleaveError } from '../errors.js';
+import { missingPackage, WayleaveError } from '../errors.js';
 import { type Endpoint, sameEndpoint } from '../net/endpoint.js';
 import { bindUdp } from '../net/sockets.js';
 import type { TurnClient } from './client.js';
@@ -51,8 +51,7 @@ async function loadUdx(): Promise<new () => Udx> {
   try {
     return ((await import(name)) as { default: new () => Udx }).default;
   } catch (cause) {
-    const text = 'this TURN server relays datagrams only; to use it, install the package udx-native';
-    throw new WayleaveError('missing-package', text, { cause });
+    throw missingPackage(name, 'this TURN server relays datagrams only', cause);
   }
 }
 

@@ -1,58 +1,62 @@
 // What every backplane must do, whatever stands behind it.
-import { describe, expect, it } from 'vitest';
-import { type Backplane, EmbeddedBackplane, type Seat } from '../../signalling-server/backplane.js';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type Backplane, EmbeddedBackplane } from '../../signalling-server/backplane.js';
+import { Scope } from '../../src/net/scope.js';
+import { requirement } from '../requirements.js';
+import { joinedBackplane, startNats } from './nats.js';
+import { frame, idOf, seat } from './seats.js';
 
-const BACKPLANES: readonly (readonly [string, () => Backplane])[] = [
-  ['embedded', () => new EmbeddedBackplane()],
-];
+const BACKPLANES = [
+  ['embedded', await requirement(), async () => new EmbeddedBackplane()],
+  ['NATS', await requirement('nats'), async (scope: Scope) => joinedBackplane(scope, await startNats(scope))],
+] as const;
 
-function seat(id: string, answer: ReturnType<Seat['push']> = 'sent') {
-  const log: string[] = [];
-  return {
-    id,
-    log,
-    push: (frame: string) => {
-      log.push(frame);
-      return answer;
-    },
-    takenOver: () => void log.push('taken over'),
-  };
+for (const [name, describeIt, create] of BACKPLANES) {
+  describeIt(`the ${name} backplane`, () => {
+    let scope: Scope;
+    let backplane: Backplane;
+    beforeEach(async () => {
+      scope = new Scope();
+      backplane = scope.use(await create(scope));
+    });
+    afterEach(() => scope.close());
+
+    it('passes a frame to who holds the id, and to nobody else', async () => {
+      const [a, b] = [seat('a'), seat('b')];
+      await backplane.take(a);
+      await backplane.take(b);
+      expect(await backplane.pass(b.id, frame('hello'))).toBe('sent');
+      expect([a.log, b.log]).toEqual([[], [frame('hello')]]);
+    });
+
+    it('says who is not here: never seated, or gone', async () => {
+      const a = seat('a');
+      expect(await backplane.pass(a.id, frame('x'))).toBe('not-here');
+      await backplane.take(a);
+      backplane.leave(a);
+      expect(await backplane.pass(a.id, frame('x'))).toBe('not-here');
+      for (const id of ['constructor', '__proto__', ''])
+        expect(await backplane.pass(id, frame('x'))).toBe('not-here');
+    });
+
+    it('passes on what the seat says of itself', async () => {
+      await backplane.take(seat('s', 'too-slow'));
+      expect(await backplane.pass(idOf('s'), frame('x'))).toBe('too-slow');
+    });
+
+    it('a later seat takes over; the earlier one leaving changes nothing', async () => {
+      const [former, latter] = [seat('a'), seat('a')];
+      await backplane.take(former);
+      await backplane.take(latter);
+      expect(former.log).toEqual(['taken over']);
+      backplane.leave(former);
+      expect(await backplane.pass(latter.id, frame('x'))).toBe('sent');
+      expect(latter.log).toEqual([frame('x')]);
+    });
+
+    it('alone, it is ready, and nothing is under way', () => {
+      expect(backplane.ready).toBe(true);
+      expect(backplane.figures).toMatchObject({ joined: true, pending: 0, timedOut: 0, malformed: 0 });
+    });
+  });
 }
-
-describe.each(BACKPLANES)('the %s backplane', (_, create) => {
-  it('passes a frame to who holds the id, and to nobody else', async () => {
-    await using backplane = create();
-    const [a, b] = [seat('a'), seat('b')];
-    backplane.take(a);
-    backplane.take(b);
-    expect(await backplane.pass('b', 'hello')).toBe('sent');
-    expect([a.log, b.log]).toEqual([[], ['hello']]);
-  });
-
-  it('says who is not here: never seated, or gone', async () => {
-    await using backplane = create();
-    const a = seat('a');
-    expect(await backplane.pass('a', 'x')).toBe('not-here');
-    backplane.take(a);
-    backplane.leave(a);
-    expect(await backplane.pass('a', 'x')).toBe('not-here');
-    for (const id of ['constructor', '__proto__', '']) expect(await backplane.pass(id, 'x')).toBe('not-here');
-  });
-
-  it('passes on what the seat says of itself', async () => {
-    await using backplane = create();
-    backplane.take(seat('slow', 'too-slow'));
-    expect(await backplane.pass('slow', 'x')).toBe('too-slow');
-  });
-
-  it('a later seat takes over; the earlier one leaving changes nothing', async () => {
-    await using backplane = create();
-    const [former, latter] = [seat('a'), seat('a')];
-    backplane.take(former);
-    backplane.take(latter);
-    expect(former.log).toEqual(['taken over']);
-    backplane.leave(former);
-    expect(await backplane.pass('a', 'x')).toBe('sent');
-    expect(latter.log).toEqual(['x']);
-  });
-});
