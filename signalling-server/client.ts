@@ -191,7 +191,11 @@ export class Client implements Seat {
   #writeGathered(): void {
     if (this.#gathered === '') return;
     const waiting = this.#awaitWrite;
-    this.#stream.write(this.#gathered, 'latin1', waiting && (error => waiting.forEach(tell => void tell(error))));
+    this.#stream.write(
+      this.#gathered,
+      'latin1',
+      waiting && (error => waiting.forEach(tell => void tell(error))),
+    );
     this.#gathered = '';
     this.#awaitWrite = undefined;
   }

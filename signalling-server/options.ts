@@ -123,7 +123,8 @@ export const serverOptionsSchema = z.strictObject({
       .max(8)
       .default([]),
     'nats: or tls: URLs',
-    'NATS servers, any of which joins this process with others to one service. Without any it stands alone.',
+    'NATS servers: through any one of them, this process and all others that name it become one service. None: it stands ' +
+      'alone.',
   ),
   ...CLIENT_LIMITS,
   ...BAN_OPTIONS,

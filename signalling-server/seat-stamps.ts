@@ -2,8 +2,10 @@
 // stamp seen (a hybrid logical clock), so that a seat taken after another's claim was heard outranks it even where
 // the machines' calendars differ. Equal stamps are told apart by the name of the process: exactly one seat wins.
 
-/** The year 144,683: no calendar gets there, and counting can go on from there. */
+/** The largest that is understood: the year 144,683. */
 export const MAX_STAMP = 2 ** 52;
+/** The largest that is followed: from there counting could go on as long again. */
+const MAX_FOLLOWED = 2 ** 51;
 
 export interface Claim {
   readonly stamp: number;
@@ -36,6 +38,6 @@ export class Stamps {
 
   /** A stamp of another process. */
   saw(stamp: number): void {
-    this.#latest = Math.max(this.#latest, stamp);
+    if (stamp <= MAX_FOLLOWED) this.#latest = Math.max(this.#latest, stamp);
   }
 }

@@ -75,7 +75,7 @@ export async function joinedBackplane(scope: Scope, nats: NatsProcess): Promise<
 }
 
 /** A TCP port of loopback that nothing listens on at the moment. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -110,8 +110,8 @@ describe('health and metrics', () => {
     expect((await get((await start({ metricsFrom: 'everyone' })).listening.metrics))[0]).toBe(200);
   });
 
-  it('not ready while the backplane is out of reach', async () => {
-    const backplane = Object.assign(new EmbeddedBackplane(), { healthy: false });
+  it('not ready while the backplane is not', async () => {
+    const backplane = Object.assign(new EmbeddedBackplane(), { ready: false });
     const options = resolveServerOptions({ host: '127.0.0.1', port: 0 });
     const parts = { backplane, sources: [], log: await createLog('silent') };
     const { listening } = scope.use(await new SignallingServer(options, parts).start());
