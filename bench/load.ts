@@ -1,6 +1,7 @@
 // The signalling server under load: what its clients cost, how much it carries and how fast, what the honest feel of
 // the others, how everybody returns. `npm run bench -- load --help` says what can be asked for.
 import type { Figure } from './figures.js';
+import { cluster } from './load/cluster.js';
 import { idle } from './load/idle.js';
 import { mischief } from './load/mischief.js';
 import { HELP, type LoadOptions, readOptions, type ScenarioName } from './load/options.js';
@@ -12,7 +13,7 @@ export const help = HELP;
 
 type Scenario = (options: LoadOptions, progress: (text: string) => void) => Promise<Figure[]>;
 
-const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = { idle, throughput, mischief, storm };
+const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = { idle, throughput, mischief, storm, cluster };
 
 export async function run(progress: (text: string) => void, args: readonly string[] = []): Promise<Figure[]> {
   const options = readOptions(args);

@@ -13,7 +13,7 @@ const MOST_KIB = 20;
 export async function idle({ clients }: LoadOptions, progress: (text: string) => void): Promise<Figure[]> {
   const options = { ...GENEROUS, registrationsPerSecond: 100_000 };
   await using subject = await Subject.start({ kind: 'routed', options });
-  using crowd = new Crowd({ url: subject.url });
+  using crowd = new Crowd({ urls: [subject.url] });
   await crowd.grow(FIRST);
   const before = await subject.usage({ collect: true });
   progress(`${clients} idle clients register`);

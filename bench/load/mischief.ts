@@ -61,7 +61,7 @@ async function honestP99Ms(
   await using subject = await Subject.start({ kind: 'routed', options: { ...GENEROUS, ...limits } });
   let onArrival = () => {};
   using crowd = new Crowd({
-    url: subject.url,
+    urls: [subject.url],
     onText: (payload, client) => {
       if (client === honest && payload.toString('latin1', 0, DELIVER.length) === DELIVER) onArrival();
     },

@@ -1,7 +1,10 @@
 // What the load generator is asked to do: small by default, as large as the machine allows by options.
 import { parseArgs } from 'node:util';
 
-const SCENARIOS = ['idle', 'throughput', 'mischief', 'storm'] as const;
+const SCENARIOS = ['idle', 'throughput', 'mischief', 'storm', 'cluster'] as const;
+/** Wants nats-server, and its time. */
+const ONLY_WHEN_ASKED: readonly ScenarioName[] = ['cluster'];
+const USUAL = SCENARIOS.filter(name => !ONLY_WHEN_ASKED.includes(name));
 export type ScenarioName = (typeof SCENARIOS)[number];
 
 export interface LoadOptions {
@@ -22,12 +25,14 @@ export const HELP = `npm run bench -- load [options]
 
 A load on the signalling server, which runs in a process of its own, from thin clients on loopback addresses.
 
-  --scenario NAMES   of ${SCENARIOS.join(', ')}; comma separated (default: all)
+  --scenario NAMES   of ${SCENARIOS.join(', ')}; comma separated (default: all but cluster)
                        idle        what an idle client costs
                        throughput  messages between random pairs: as many as come back, beside a bare ws echo, then
                                    at a fixed rate; latency counts from when a message was meant to leave
                        mischief    what an honest client feels beside a flood, and beside one that does not read
                        storm       the server is killed and started again; everybody returns
+                       cluster     two processes joined by NATS (Debian: nats-server): in peace, NATS restarted, one
+                                   of them killed
   --clients N        idle clients (default: 2000). Each takes a file descriptor on either side: see ulimit -n
   --senders N        clients that send to each other (default: 50)
   --rate N           messages a second at the fixed rate (default: 20000)
@@ -38,6 +43,7 @@ The large runs of docs/operations.md:
   npm run bench -- load --scenario idle --clients 10000
   npm run bench -- load --scenario throughput --rate 50000 --seconds 10
   npm run bench -- load --scenario storm --returning 5000
+  npm run bench -- load --scenario cluster --rate 10000 --senders 200
 `;
 
 /** @throws RangeError, or an error of parseArgs, in words for whoever typed it. */
@@ -46,7 +52,7 @@ export function readOptions(args: readonly string[]): LoadOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      scenario: { type: 'string', default: SCENARIOS.join() },
+      scenario: { type: 'string', default: USUAL.join() },
       clients: number(2000),
       senders: number(50),
       rate: number(20_000),

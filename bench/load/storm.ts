@@ -3,7 +3,7 @@
 import { setMaxListeners } from 'node:events';
 import { systemClock } from '../../src/net/clock.js';
 import type { Figure } from '../figures.js';
-import { Crowd, sourceAddress } from './crowd.js';
+import { Crowd } from './crowd.js';
 import type { LoadOptions } from './options.js';
 import { Returning } from './returning.js';
 import { GENEROUS, Subject } from './subject.js';
@@ -25,8 +25,8 @@ export async function storm(
   const port = Number(new URL(before.url).port);
   progress('the server is killed, and started again');
   const killed = before.kill();
-  const returning = before.clients.map(
-    (client, index) => new Returning({ url: before.url, localAddress: sourceAddress(index) }, client),
+  const returning = before.crowd.clients.map(
+    (client, index) => new Returning(before.crowd.optionsOf(index), client),
   );
   await killed;
   await using subject = await Subject.start({ kind: 'routed', options: { ...GENEROUS, port } });
@@ -78,10 +78,10 @@ export async function storm(
 async function settled(count: number) {
   const options = { ...GENEROUS, registrationsPerSecond: 100_000 };
   const subject = await Subject.start({ kind: 'routed', options });
-  const { clients } = await new Crowd({ url: subject.url }).grow(count);
+  const crowd = await new Crowd({ urls: [subject.url] }).grow(count);
   await systemClock.sleep(1_000);
   const { rssBytes } = await subject.usage({ collect: true });
-  return { url: subject.url, clients, rssBytes, kill: () => subject.kill() };
+  return { url: subject.url, crowd, rssBytes, kill: () => subject.kill() };
 }
 
 /** In the fullest second, wherever it begins. */

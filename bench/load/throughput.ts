@@ -4,6 +4,7 @@ import { systemClock } from '../../src/net/clock.js';
 import { type Figure, median } from '../figures.js';
 import { verdictFigures } from './faults.js';
 import type { LoadOptions } from './options.js';
+import { percentile } from './percentile.js';
 import { GENEROUS, type Order, Subject } from './subject.js';
 import { Traffic } from './traffic.js';
 
@@ -37,7 +38,7 @@ export async function throughput(
       const { kind } = order;
       progress(`${kind}, ${senders} clients, round ${round}`);
       await using subject = await Subject.start(order);
-      using traffic = await Traffic.between(senders, subject.url, { echoes: kind === 'bare' });
+      using traffic = await Traffic.between(senders, [subject.url], { echoes: kind === 'bare' });
       most[kind].push(await measure(subject, traffic, ms => traffic.closedLoop(WINDOW, ms), seconds));
       steady[kind].push(await measure(subject, traffic, ms => traffic.openLoop(rate, ms), seconds));
       if (kind === 'routed' && round === ROUNDS) verdicts.push(...verdictFigures(traffic.history.verdict()));
@@ -50,8 +51,6 @@ export async function throughput(
     value: of(runs.routed, pick),
     baseline: { name: 'bare ws echo', value: of(runs.bare, pick) },
   });
-  const percentile = (percent: number) => (run: Measured) =>
-    run.delaysMs[Math.min(run.delaysMs.length - 1, Math.floor((run.delaysMs.length * percent) / 100))]!;
   const atRate = `at ${rate.toLocaleString('en')}/s`;
   return [
     {
@@ -66,9 +65,12 @@ export async function throughput(
       unit: '1/s',
       limit: { of: 'value', least: 0.99 * rate },
     },
-    both(`delay ${atRate}, p50`, 'ms', steady, percentile(50)),
-    { ...both(`delay ${atRate}, p99`, 'ms', steady, percentile(99)), limit: { of: 'value', most: 10 } },
-    both(`delay ${atRate}, p99.9`, 'ms', steady, percentile(99.9)),
+    both(`delay ${atRate}, p50`, 'ms', steady, run => percentile(run.delaysMs, 50)),
+    {
+      ...both(`delay ${atRate}, p99`, 'ms', steady, run => percentile(run.delaysMs, 99)),
+      limit: { of: 'value', most: 10 },
+    },
+    both(`delay ${atRate}, p99.9`, 'ms', steady, run => percentile(run.delaysMs, 99.9)),
     both(`server, ${atRate}`, '% of a core', steady, run => (run.serverMicros * run.perSecond) / 1e4),
     both(`generator, ${atRate}`, '% of a core', steady, run => (run.generatorMicros * run.perSecond) / 1e4),
     ...verdicts,
