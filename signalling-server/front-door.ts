@@ -30,7 +30,7 @@ export interface Visitor {
   readonly seenAs: ClientAddress;
   /** The Host header of its request. */
   readonly host: string;
-  /** From now on it has so long to register. */
+  /** It is closed unless it has registered in this time from now. */
   within(ms: number): void;
   /** Called once it has registered: its time is no longer limited. */
   stay(): void;

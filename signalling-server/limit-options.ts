@@ -43,8 +43,7 @@ export const CLIENT_LIMITS = {
   registerWithinMs: option(
     z.int().min(100).max(60_000).default(5_000),
     'milliseconds',
-    'From the connection to the challenge, where nobody waits, and from there to the registration: three round ' +
-      'trips on a slow line.',
+    'From the connection to the answer to the challenge: three round trips on a slow line.',
   ),
   requestWithinMs: option(
     z.int().min(100).max(120_000).default(10_000),

@@ -1,16 +1,16 @@
 // The signalling server as one object: opens the door, registers whoever proves an id, routes, notices who is gone,
 // and leaves in good order.
-import { DecodeError } from '../src/errors.js';
+import type { NodeId } from '../src/identity/node-id.js';
 import { type Clock, systemClock } from '../src/net/clock.js';
 import { Scope } from '../src/net/scope.js';
-import { CLOSE_CODES, type ClientFrames, MAX_BOX_BYTES, PROTOCOL_VERSION } from '../src/signalling/frames.js';
-import { bareHost, freshNonce, readRegister, whyNotAdmitted } from './admission.js';
+import { CLOSE_CODES, MAX_BOX_BYTES, PROTOCOL_VERSION } from '../src/signalling/frames.js';
+import { bareHost, freshNonce, type NotAdmitted, readAnswer } from './admission.js';
 import type { Backplane } from './backplane.js';
 import { backplaneMetrics } from './backplane-metrics.js';
 import { Bans } from './bans.js';
 import { type Certificate, reloadCertificate } from './certificate.js';
 import { Client } from './client.js';
-import { Counts, type CutReason } from './counts.js';
+import { Counts } from './counts.js';
 import { type EndpointSource, greet, renewalTime } from './endpoint-sources.js';
 import { FrontDoor, type Visitor } from './front-door.js';
 import type { House } from './gate.js';
@@ -120,21 +120,24 @@ export class SignallingServer implements Server {
     return !this.#closing && this.#parts.backplane.ready;
   }
 
-  /** A new WebSocket: challenged when its turn has come, heard once, then registered or sent away. */
+  /** A new WebSocket: challenged, heard once, then sent away, or registered when its turn has come. */
   #welcome(visitor: Visitor): void {
-    const { socket } = visitor;
-    let nonce: string | undefined;
+    const { socket, host } = visitor;
+    const nonce = freshNonce();
     let client: Client | undefined;
-    let refused = false;
+    let answered = false;
     const heard = () => {
       if (client) client.lastHeardAt = this.#clock.now();
     };
     socket.on('message', (data: Buffer, isBinary: boolean) => {
-      if (client) this.#router.receive(client, data, isBinary);
-      else if (!refused) {
-        client = this.#register(visitor, data, isBinary, nonce);
-        refused = client === undefined;
-      }
+      if (client) return this.#router.receive(client, data, isBinary);
+      if (answered) return this.#turnAway(visitor, 'protocol-error', 'wait for the welcome');
+      answered = true;
+      const answer = readAnswer(data, isBinary, nonce, host, this.#options.publicHosts);
+      if ('why' in answer) return this.#turnAway(visitor, answer.reason, answer.why);
+      this.#waitingRoom.enter(visitor, () => {
+        client = this.#register(visitor, answer.id);
+      });
     });
     socket.on('pong', heard);
     socket.on('ping', () => {
@@ -143,42 +146,32 @@ export class SignallingServer implements Server {
     });
     socket.on('error', () => {}); // `close` follows, with the reason
     socket.on('close', () => client && this.#left(client));
-    this.#waitingRoom.enter(visitor, () => {
-      nonce = freshNonce();
-      socket.send(JSON.stringify({ type: 'challenge', nonce, protocol: PROTOCOL_VERSION }));
-    });
+    socket.send(JSON.stringify({ type: 'challenge', nonce, protocol: PROTOCOL_VERSION }));
   }
 
-  #register(visitor: Visitor, data: Buffer, isBinary: boolean, nonce?: string): Client | undefined {
-    const { socket, seenAs, host } = visitor;
+  #turnAway({ socket, seenAs }: Visitor, reason: NotAdmitted['reason'], why: string): void {
+    if (socket.readyState !== socket.OPEN) return; // already done
+    this.#counts.cut[reason]++;
+    this.#door.gate.accuse(seenAs.host, reason);
+    this.#parts.log.debug({ from: seenAs.host, reason: why }, 'not registered');
+    const code = reason === 'not-admitted' ? CLOSE_CODES.notAdmitted : CLOSE_CODES.protocolError;
+    socket.close(code, why.slice(0, 100));
+  }
+
+  #register(visitor: Visitor, id: NodeId): Client {
+    const { host } = visitor.seenAs;
     const { backplane, log } = this.#parts;
-    const turnAway = (reason: CutReason, code: number, why: string) => {
-      this.#counts.cut[reason]++;
-      this.#door.gate.accuse(seenAs.host, reason);
-      log.debug({ from: seenAs.host, reason: why }, 'not registered');
-      socket.close(code, why.slice(0, 100));
-      return undefined;
-    };
-    let frame: ClientFrames['register'];
-    try {
-      frame = readRegister(data, isBinary);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      return turnAway('protocol-error', CLOSE_CODES.protocolError, error.message);
-    }
-    const why = whyNotAdmitted(frame, nonce, host, this.#options.publicHosts);
-    if (why) return turnAway('not-admitted', CLOSE_CODES.notAdmitted, why);
     visitor.stay();
     const now = this.#clock.now();
     const { flushLater } = this.#router;
-    const client = new Client(frame.id, seenAs.host, visitor, this.#options, this.#counts, now, flushLater);
+    const client = new Client(id, host, visitor, this.#options, this.#counts, now, flushLater);
     const presence = { visitor, renewAt: 0 };
     this.#clients.set(client, presence);
     this.#greet(client, presence);
     const taken = backplane.take(client);
     if (taken) client.holdUntil(taken);
     this.#counts.registrations++;
-    log.debug({ id: client.id, from: seenAs.host }, 'registered');
+    log.debug({ id, from: host }, 'registered');
     return client;
   }
 

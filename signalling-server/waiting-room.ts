@@ -1,5 +1,5 @@
-// Where connections wait for their turn to register. Each hears now and then how long it will be, and answers a
-// ping: one that does not is gone, and its turn is the next one's. Waiting costs the server a socket, no more.
+// Where those who have proved who they are wait for their turn to register. Each hears now and then how long it will
+// be, and answers a ping: one that does not is gone, and its turn is the next one's. Waiting costs a socket, no more.
 import type { Clock } from '../src/net/clock.js';
 import type { ServerFrame } from '../src/signalling/frames.js';
 import { AdmissionPace } from './admission-pace.js';
@@ -23,7 +23,6 @@ interface Guest {
 
 export class WaitingRoom {
   readonly #pace: AdmissionPace<Guest>;
-  readonly #registerWithinMs: number;
   readonly #counts: Counts;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
@@ -33,7 +32,6 @@ export class WaitingRoom {
 
   constructor(options: ResolvedServerOptions, counts: Counts, clock: Clock, signal: AbortSignal) {
     this.#pace = new AdmissionPace(options.registrationsPerSecond, clock.now());
-    this.#registerWithinMs = options.registerWithinMs;
     this.#counts = counts;
     this.#clock = clock;
     this.#signal = signal;
@@ -44,7 +42,7 @@ export class WaitingRoom {
     return this.#pace.size;
   }
 
-  /** Has the visitor wait until its turn, perhaps at once; from then on it has `registerWithinMs`. */
+  /** Has the visitor wait until its turn: perhaps that is now. */
   enter(visitor: Visitor, onTurn: () => void): void {
     const { socket } = visitor;
     if (this.#pace.full) {
@@ -67,10 +65,7 @@ export class WaitingRoom {
   }
 
   #admit(): void {
-    for (const { visitor, onTurn } of this.#pace.admit(this.#clock.now())) {
-      visitor.within(this.#registerWithinMs);
-      onTurn();
-    }
+    for (const { onTurn } of this.#pace.admit(this.#clock.now())) onTurn();
   }
 
   /** For as long as somebody waits. */

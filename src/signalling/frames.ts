@@ -57,9 +57,9 @@ const turnGrant = z.object({
 
 /** From the server to a client. */
 const SERVER_FRAMES = {
-  /** The beginning of every registration. The client signs the nonce together with the host that it dialled. */
+  /** First on every connection. The client signs the nonce together with the host that it dialled. */
   challenge: z.object({ nonce, protocol: z.literal(PROTOCOL_VERSION) }),
-  /** Before it: many register at this moment, and the challenge comes in about `ms` milliseconds. */
+  /** Many register at this moment: the welcome comes in about `ms` milliseconds. */
   wait: z.object({ ms: z.number().min(0).max(600_000) }),
   /** Registered; sent again whenever the STUN and TURN endpoints or credentials change. */
   welcome: z.object({

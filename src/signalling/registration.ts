@@ -18,7 +18,7 @@ import {
 import { guardedLookup } from './guarded-lookup.js';
 import { measureRoundTrip } from './round-trip.js';
 
-/** From the dial, or the turn that the server announced, to the welcome: three round trips, and a TLS handshake. */
+/** From the dial, or when the server said it would be, to the welcome: three round trips, and a TLS handshake. */
 const REGISTER_WITHIN_MS = 10_000;
 /** Two pings and a little: one may be lost to a stall. */
 const SILENCE_LIMIT_MS = 45_000;
@@ -78,6 +78,7 @@ export async function register(options: SessionOptions): Promise<Session> {
     let registered = false;
     let lastHeardAt = clock.now();
     let answeredAt = lastHeardAt;
+    let firstRoundTripMs: number | undefined;
     let end: (how: Ended) => void;
     const ended = new Promise<Ended>(settle => {
       end = settle;
@@ -111,6 +112,7 @@ export async function register(options: SessionOptions): Promise<Session> {
           socket.send(JSON.stringify(answer(options, frame)));
           answeredAt = clock.now();
         } else if (frame?.type === 'wait' && !registered) {
+          firstRoundTripMs ??= clock.now() - answeredAt;
           letGo();
           registerWithin(frame.ms + REGISTER_WITHIN_MS);
         } else if (frame?.type === 'welcome') welcome(frame);
@@ -125,7 +127,7 @@ export async function register(options: SessionOptions): Promise<Session> {
       if (registered) return;
       registered = true;
       letGo();
-      let roundTripMs = clock.now() - answeredAt;
+      let roundTripMs = firstRoundTripMs ?? clock.now() - answeredAt;
       resolve({
         get roundTripMs() {
           return roundTripMs;

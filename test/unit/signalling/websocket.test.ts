@@ -111,25 +111,22 @@ describe('registration', () => {
     },
   );
 
-  it('a server that has it wait: its own 10 s begin when its turn has come', async () => {
-    const server = scope.use(await scriptedServer({ greetWith: '{"type":"wait","ms":20000}' }));
+  it.each([
+    ['welcomes it then', true],
+    ['forgets it', false],
+  ])('a server that has it wait its turn, and %s', async (_, welcomes) => {
+    const server = scope.use(await scriptedServer({ onRegister: '{"type":"wait","ms":20000}' }));
     const clock = new RecordingClock();
-    const { channel } = channelTo(server.url, clock);
-    const ready = channel.ready();
-    await until(() => clock.deadlines.includes(30_000));
-    await clock.advance(29_000);
-    server.say(`{"type":"challenge","nonce":"${'A'.repeat(43)}","protocol":1}`);
-    await ready;
-  });
-
-  it('a server that has it wait, and forgets it: given up', async () => {
-    const server = scope.use(await scriptedServer({ greetWith: '{"type":"wait","ms":20000}' }));
-    const clock = new RecordingClock();
-    const { channel } = channelTo(server.url, clock);
+    const { channel, id } = channelTo(server.url, clock);
     const ready = channel.ready().catch(error => error);
-    await until(() => clock.deadlines.includes(30_000));
-    await clock.advance(30_000);
-    expect(await ready).toMatchObject({ code: 'server-unreachable' });
+    await until(() => clock.deadlines.includes(30_000)); // its own 10 s begin when its turn has come
+    await clock.advance(29_000);
+    if (welcomes) server.welcome(id);
+    else await clock.advance(1_000);
+    const outcome = welcomes ? undefined : expect.objectContaining({ code: 'server-unreachable' });
+    expect(await ready).toEqual(outcome);
+    expect(channel.registered).toBe(welcomes);
+    if (welcomes) expect(channel.roundTripMs).toBeLessThan(1_000); // the wait is none of it
   });
 
   it('ready ends with its signal', async () => {
