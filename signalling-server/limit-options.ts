@@ -38,7 +38,7 @@ export const CLIENT_LIMITS = {
     z.int().min(20).max(100_000).default(100),
     'registrations per second',
     'More wait their turn, in the order they came, up to a minute: after a restart everybody comes at once, and ' +
-      'those who are back should not feel it. One costs about a third of a millisecond.',
+      'those who are back should not feel it. One costs about a millisecond of processor time, its connection included.',
   ),
   registerWithinMs: option(
     z.int().min(100).max(60_000).default(5_000),
