@@ -1,6 +1,6 @@
 // Who may register when: in the order in which they came, and at most so many in any one second. Pure; time is
 // handed in, and whoever owns the guests sees to it that those whose turn it is hear of it (waiting-room.ts).
-import { TokenBucket } from './limits.js';
+import { TokenBucket } from '../src/net/token-bucket.js';
 
 /** Longer than this nobody waits: whoever would is better told to come back. */
 const LONGEST_WAIT_MS = 60_000;

@@ -3,10 +3,10 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { NodeId } from '../src/identity/node-id.js';
+import { TokenBucket } from '../src/net/token-bucket.js';
 import { CLOSE_CODES, type ServerFrame } from '../src/signalling/frames.js';
 import type { Seat } from './backplane.js';
 import type { Counts, CutReason, UndeliveredReason } from './counts.js';
-import { TokenBucket } from './limits.js';
 import type { ResolvedServerOptions } from './options.js';
 import { asciiJson, textFrame } from './text-frames.js';
 

@@ -6,8 +6,8 @@ import { subscribe } from 'node:diagnostics_channel';
 import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions, NatsConnection, TlsOptions } from '@nats-io/transport-node';
-import { missingPackage } from '../src/errors.js';
 import type { Clock } from '../src/net/clock.js';
+import { optionalPackage } from '../src/optional-package.js';
 import type { Log } from './log.js';
 import type { NatsServer } from './nats-url.js';
 
@@ -26,9 +26,8 @@ const dialled = new AsyncLocalStorage<Set<Socket>>();
 /** @throws WayleaveError `missing-package` */
 export async function loadNats(): Promise<DialNats> {
   const name = '@nats-io/transport-node';
-  const { connect } = await import('@nats-io/transport-node').catch(cause => {
-    throw missingPackage(name, 'servers are joined through NATS', cause);
-  });
+  const load = () => import('@nats-io/transport-node');
+  const { connect } = await optionalPackage(name, 'servers are joined through NATS', load);
   subscribe('net.client.socket', message => {
     dialled.getStore()?.add((message as { socket: Socket }).socket);
   });

@@ -186,11 +186,6 @@ export class ConnectError extends WayleaveError {
   }
 }
 
-/** For an optional package that did not load. @param purpose what it is wanted for, as the start of a sentence */
-export function missingPackage(name: string, purpose: string, cause: unknown): WayleaveError {
-  return new WayleaveError('missing-package', `${purpose}; for that, install the package ${name}`, { cause });
-}
-
 /** The error that answers an abort: the signal's own reason when it is ours, `aborted` otherwise. */
 export function abortError(signal: AbortSignal): WayleaveError {
   if (signal.reason instanceof WayleaveError) return signal.reason;

@@ -4,11 +4,12 @@ import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { NodeAddress } from './address/node-address.js';
 import { debugLog } from './debug-log.js';
-import { type AttemptOutcome, abortError, WayleaveError } from './errors.js';
+import { type AttemptOutcome, WayleaveError } from './errors.js';
 import { publish } from './events.js';
 import { createIdentity, type Identity, loadIdentity } from './identity/keys.js';
 import type { NodeId } from './identity/node-id.js';
 import { systemClock } from './net/clock.js';
+import { orAbort } from './net/or-abort.js';
 import { Scope } from './net/scope.js';
 import type { NodeEvents, PipeHandler } from './node-events.js';
 import {
@@ -22,6 +23,8 @@ import {
 import { MessageHandlers } from './pipe/message-handlers.js';
 import { type MessageHandler, Pipe } from './pipe/pipe.js';
 import type { SignallingChannel } from './signalling/channel.js';
+import { requirePackages } from './signalling/create-channel.js';
+import { published } from './signalling/server-url.js';
 import { createSignalling, type Signalling } from './signalling/signalling.js';
 import { AttemptSignalling } from './strategies/attempt-signalling.js';
 import { connectBy } from './strategies/connector.js';
@@ -42,7 +45,7 @@ const READY_MS = 10_000;
 /**
  * Starts a node: its identity, its listening port, its address; signalling connects in the background. With
  * `WAYLEAVE_PORT_MAPPING=off` in the environment no gateway is asked unless `portMapping` says so.
- * @throws WayleaveError `bad-option`, `bad-key-file`, `listen-failed`.
+ * @throws WayleaveError `bad-option`, `bad-key-file`, `listen-failed`, `missing-package`.
  */
 export async function createNode(options: NodeOptions = {}): Promise<Node> {
   const silent = process.env.WAYLEAVE_PORT_MAPPING === 'off' && options.portMapping === undefined;
@@ -86,6 +89,7 @@ export class Node implements AsyncDisposable {
   async #start(): Promise<void> {
     const { servers, host, port, listen, handshakeTimeoutMs, maxHandshakes, ...rest } = this.#options;
     const identity = this.#identity;
+    await requirePackages(servers);
     this.#signalling = this.#scope.use(
       createSignalling({
         identity,
@@ -112,7 +116,7 @@ export class Node implements AsyncDisposable {
         signalling: this.#signalling,
         port: this.#inbound.port,
         host,
-        servers,
+        servers: servers.map(published),
         portMapping: rest.portMapping,
         receive: socket => this.#inbound.receive(socket),
         capabilities: CAPABILITIES,
@@ -152,11 +156,7 @@ export class Node implements AsyncDisposable {
     const { timeoutMs = READY_MS, signal } = options;
     using deadline = systemClock.deadline(timeoutMs, [signal, this.#scope.signal]);
     if (this.#options.servers.length > 0) await this.#signalling.ready(deadline.signal);
-    await new Promise<unknown>((resolve, reject) => {
-      const onAbort = () => reject(abortError(deadline.signal));
-      deadline.signal.addEventListener('abort', onAbort, { once: true });
-      void this.#surroundings.known().then(resolve);
-    });
+    await orAbort(this.#surroundings.known(), deadline.signal);
   }
 
   /** Calls `handler` for every message of every pipe, present and future. Dispose the result to stop. */
@@ -190,27 +190,30 @@ export class Node implements AsyncDisposable {
     publish('attempt-started', { attempt: id, peer: peer.id });
     const signalling = new AttemptSignalling(this.#signalling, id, this.address, peer);
     try {
-      const chosen = names.map(name => strategies.find(strategy => strategy.name === name));
+      const chosen = names.flatMap(name => strategies.filter(strategy => strategy.name === name));
+      const surroundings = this.#surroundings;
       const attempt: Attempt = {
         id,
-        self: this.address,
+        get self() {
+          return surroundings.own.current;
+        },
         peer,
         identity: this.#identity,
         clock: systemClock,
         handshakeTimeoutMs: this.#options.handshakeTimeoutMs,
         heartbeatMs: this.#options.heartbeatMs,
         inbound: this.#inbound,
-        punchPorts: this.#surroundings.punchPorts,
+        get isMeasured() {
+          return surroundings.measured;
+        },
+        measured: within => surroundings.whenMeasured(within),
+        punchPorts: surroundings.punchPorts,
         turnServers: within => signalling.turnServers(within),
         serverRoundTripMs: within => signalling.roundTripMs(within),
         channel: () => signalling.channel(),
         onOutcome: outcome => this.events.emit('attempt', outcome, { id, peer: peer.id }),
       };
-      const connected = await connectBy(
-        chosen.filter(strategy => strategy !== undefined),
-        attempt,
-        deadline.signal,
-      );
+      const connected = await connectBy(chosen, attempt, deadline.signal);
       const ms = Math.round(performance.now() - began);
       publish('attempt-ended', { attempt: id, peer: peer.id, outcome: 'connected', ms });
       void signalling.end(connected.strategy !== 'direct', this.#scope.signal);

@@ -54,9 +54,10 @@ export const portMappingOptionsSchema = z.strictObject({
 /** Options of `createNode`. */
 export const nodeOptionsSchema = z.strictObject({
   servers: option(
-    z.array(z.string().max(256)).max(4).default([]),
+    z.array(z.string().max(2048)).max(4).default([]),
     'URLs',
-    'Signalling servers (ws, wss). Without any, the node is reached only where its address can be dialled.',
+    'Signalling servers: ws, wss, or an MQTT broker (mqtt, mqtts, or a ws path that ends in /mqtt; docs/mqtt.md). ' +
+      'Without any, the node is reached only where its address can be dialled.',
   ),
   keyFile: option(
     z.string().min(1).optional(),

@@ -5,11 +5,12 @@ import { OwnAddress, type OwnAddressOptions } from './address/own-address.js';
 import type { StunServer } from './nat/probe.js';
 import { ProfileWatch } from './nat/profile-watch.js';
 import { systemClock } from './net/clock.js';
+import { orAbort } from './net/or-abort.js';
 import { Scope } from './net/scope.js';
 import type { PortMappingOptions } from './options.js';
 import { warmUp } from './pipe/warm-up.js';
 import type { SignallingChannel } from './signalling/channel.js';
-import { isOnThisMachine } from './signalling/server-url.js';
+import { isBroker, isOnThisMachine } from './signalling/server-url.js';
 import type { Signalling } from './signalling/signalling.js';
 import { stunServers } from './signalling/stun-servers.js';
 import { WarmPunchPorts } from './strategies/warm-punch-ports.js';
@@ -35,6 +36,7 @@ export class Surroundings implements AsyncDisposable {
   readonly #stun = new Map<string, StunServer[]>();
   /** Settles when what is being found out is known. */
   #survey: Promise<unknown> = Promise.resolve();
+  #measuring = false;
   #serversKnown = () => {};
 
   constructor({ signalling, portMapping, receive, ...options }: Options) {
@@ -63,11 +65,28 @@ export class Surroundings implements AsyncDisposable {
     const alone = options.servers.length > 0 && options.servers.every(isOnThisMachine);
     const onlyHere = this.own.local.every(({ scope }) => scope === 'loopback');
     if (portMapping && options.port !== null && !alone && !onlyHere) {
-      this.#looking = this.#lookForWaysIn(options.port, options.servers.length > 0, portMapping, receive);
+      const greets = options.servers.some(url => !isBroker(url)); // a broker names no STUN server
+      this.#looking = this.#lookForWaysIn(options.port, greets, portMapping, receive);
     }
     signalling.onGreeting((greeting, channel) => {
-      this.#survey = Promise.all([this.#survey, this.#greeted(greeting, channel)]);
+      this.#measuring = true;
+      const survey = Promise.all([this.#survey, this.#greeted(greeting, channel)]).finally(() => {
+        if (this.#survey === survey) this.#measuring = false;
+      });
+      this.#survey = survey;
     });
+  }
+
+  /** Whether what stands in front of this node is known, as far as its servers can show it. */
+  get measured(): boolean {
+    const { channels } = this.#signalling;
+    return !this.#measuring && (channels.length === 0 || channels.some(({ greeting }) => greeting));
+  }
+
+  /** Settles when it is known. @throws WayleaveError once every server has failed, or the abort error. */
+  async whenMeasured(signal: AbortSignal): Promise<void> {
+    await this.#signalling.ready(signal);
+    await orAbort(this.#survey, signal);
   }
 
   /** Settles when everything that is being found out at this moment is known, or given up. Never rejects. */

@@ -19,7 +19,7 @@ export function nodeFlags(command: Command): Command {
     .addOption(
       new Option(
         '--server <url>',
-        'signalling server, ws:// or wss://; may be repeated (also WAYLEAVE_SERVERS)',
+        'signalling server, ws:// or wss://, or an MQTT broker, mqtt:// or mqtts://; may be repeated (also WAYLEAVE_SERVERS)',
       )
         .argParser(collect)
         .default([], 'WAYLEAVE_SERVERS, or none'),

@@ -2,7 +2,7 @@
 // signal that is detached on success (a signal given to net.connect destroys the established socket later).
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type LookupFunction, type Server, type Socket } from 'node:net';
 import { abortError, WayleaveError } from '../errors.js';
 import { type Endpoint, formatEndpoint, toEndpoint } from './endpoint.js';
 import { type Family, familyOf, unmappedIp } from './ip-scope.js';
@@ -45,15 +45,34 @@ export function beginDial({ remote, localAddress, localPort }: Omit<Dial, 'signa
  * literal and a port, or the signal's abort error.
  */
 export function dialTcp({ signal, ...dial }: Dial): Promise<Socket> {
+  return connected(() => beginDial(dial), formatEndpoint(dial.remote), signal);
+}
+
+/**
+ * The same to a server that the user or a peer's address names by its host: names are looked up, by `lookup` where
+ * one is given.
+ * @throws as `dialTcp`.
+ */
+export function dialHost(
+  to: { readonly host: string; readonly port: number; readonly lookup?: LookupFunction | undefined },
+  signal?: AbortSignal,
+): Promise<Socket> {
+  const { lookup, ...where } = to;
+  const begin = () => connect({ ...where, ...(lookup && { lookup }), noDelay: true });
+  return connected(begin, `${to.host}, port ${to.port}`, signal);
+}
+
+/** Settles with the connection that `begin` began. */
+function connected(begin: () => Socket, where: string, signal: AbortSignal | undefined): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal));
     const failed = (cause: NodeJS.ErrnoException) => {
-      const text = `cannot connect to ${formatEndpoint(dial.remote)}: ${cause.code ?? cause.message}`;
+      const text = `cannot connect to ${where}: ${cause.code ?? cause.message}`;
       reject(new WayleaveError('dial-failed', text, { cause }));
     };
     let socket: Socket;
     try {
-      socket = beginDial(dial);
+      socket = begin();
     } catch (cause) {
       return cause instanceof WayleaveError ? reject(cause) : failed(cause as Error);
     }

@@ -1,18 +1,17 @@
-// The first handshake and the first sealed message of a process cost many times what the others do: certificate, key
+// The first handshake and the first sealed messages of a process cost many times what the others do: certificate, key
 // schedule, code that has never run. A node does both with itself while it waits for its servers' answers, so that no
 // connect pays for it.
 import { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Identity } from '../identity/keys.js';
-import { seal, unseal } from '../identity/sealed-box.js';
+import { rehearse } from '../signalling/rehearsal.js';
 import { secure } from './handshake.js';
 
-/** Never rejects; done within some 20 ms of processor time, in pieces. */
+/** Never rejects; done within some 40 ms of processor time, in pieces. */
 export async function warmUp(identity: Identity, signal: AbortSignal): Promise<void> {
+  await rehearse(identity, signal);
   await turn();
   if (signal.aborted) return;
-  unseal(identity, seal(identity, identity.sealingPublicKey, Buffer.from('warm')));
-  await turn();
   const [client, server] = loop();
   const ends = await Promise.allSettled([
     secure(client, identity, { role: 'client', signal }),

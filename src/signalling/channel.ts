@@ -1,4 +1,4 @@
-// A way to pass sealed boxes between nodes: one signalling server, or later one broker. A channel reads nothing
+// A way to pass sealed boxes between nodes: one signalling server, or one MQTT broker. A channel reads nothing
 // of what it carries; sealing and opening are the business of signalling.ts, the same for every kind of channel.
 import type { NodeId } from '../identity/node-id.js';
 import type { Greeting } from './frames.js';
@@ -18,6 +18,11 @@ export interface Parcel {
   readonly from: NodeId | undefined;
   /** The IP address the server saw the sender connect from, canonical; undefined where nobody looked. */
   readonly seenFrom: string | undefined;
+  /**
+   * To be told when the box has been opened, by whom it is signed: where no server does, the channel itself lets the
+   * sender know that it has arrived.
+   */
+  readonly opened?: (from: NodeId) => void;
 }
 
 export interface SignallingChannel extends AsyncDisposable {
@@ -26,7 +31,7 @@ export interface SignallingChannel extends AsyncDisposable {
   readonly registered: boolean;
   /** Milliseconds to the server and back, as registering took; undefined until then. */
   readonly roundTripMs: number | undefined;
-  /** What the server said when this node last registered; undefined until then. */
+  /** What the server said when this node last registered; undefined until then, and always of a broker. */
   readonly greeting: Greeting | undefined;
   /**
    * Resolves when registered. Rejects with the reason as soon as one try to register has failed; tries go on in
@@ -34,11 +39,11 @@ export interface SignallingChannel extends AsyncDisposable {
    */
   ready(signal?: AbortSignal): Promise<void>;
   /**
-   * Resolves when the server has handed the box to the recipient's connection. While the server is away this
-   * waits, for at most 10 s or until the signal.
+   * Resolves when the server has handed the box to the recipient's connection; at a broker, when the recipient has
+   * said that it arrived. While the server is away this waits, for at most 10 s or until the signal.
    * @throws WayleaveError `peer-not-registered`, `server-unreachable`, `rate-limited`, `closed`, or the abort error.
    */
-  send(to: NodeId, box: Buffer, options?: { signal?: AbortSignal | undefined }): Promise<void>;
+  send(to: Recipient, box: Buffer, options?: { signal?: AbortSignal | undefined }): Promise<void>;
   onParcel(handler: (parcel: Parcel) => unknown): Disposable;
   /** Called at every registration and whenever the server changes its endpoints or credentials. */
   onGreeting(handler: (greeting: Greeting) => unknown): Disposable;
@@ -103,7 +108,9 @@ export type Ignored = {
     | 'unknown-frame' // a frame of a later version
     | 'no-such-attempt'
     | 'dead-attempt' // it has ended here
-    | 'queue-full';
+    | 'queue-full'
+    | 'retained' // a broker had kept it
+    | 'too-many'; // more at once than are opened
   /** Who signed it, where that is proved. */
   readonly from?: NodeId;
   readonly detail?: string;

@@ -1,21 +1,33 @@
-// One box, several servers that may know the recipient: registered channels in the order given, then those that
-// are still connecting. Each has a head start on the next; the first that delivers ends the others.
+// One box, several servers that may know the recipient: where it was last heard, else servers before brokers, which
+// cannot vouch for where a request comes from; among equals those that are registered, in the order given. Each has a
+// head start on the next; the first that delivers ends the others.
 import { abortError, WayleaveError } from '../errors.js';
-import type { NodeId } from '../identity/node-id.js';
 import type { Clock } from '../net/clock.js';
-import type { SignallingChannel } from './channel.js';
+import type { Recipient, SignallingChannel } from './channel.js';
+import { isBroker } from './server-url.js';
 
 /** A server answers within a round trip; one that has not by now may be stalled. */
 const HEAD_START_MS = 500;
 
+interface DeliverOptions {
+  readonly clock: Clock;
+  /** Where the recipient was last heard. */
+  readonly heardOn?: SignallingChannel | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** @throws WayleaveError when no channel delivered: the most telling of the reasons, all in the message. */
 export function deliver(
   channels: readonly SignallingChannel[],
-  to: NodeId,
+  to: Recipient,
   box: Buffer,
-  { clock, signal }: { clock: Clock; signal?: AbortSignal | undefined },
+  { clock, heardOn, signal }: DeliverOptions,
 ): Promise<void> {
-  const order = [...channels.filter(c => c.registered), ...channels.filter(c => !c.registered)];
+  const rank = (channel: SignallingChannel) =>
+    channel === heardOn && channel.registered
+      ? 0
+      : 1 + (isBroker(channel.url) ? 2 : 0) + (channel.registered ? 0 : 1);
+  const order = [...channels].sort((a, b) => rank(a) - rank(b));
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal));
     if (order.length === 0) {

@@ -21,7 +21,6 @@ const punchPlace = z.object({
     filtering: true,
     ports: true,
     unsolicitedSyn: true,
-    egress: true,
   }),
   recentPorts: z.array(z.number().int().min(1).max(65_535)).max(8),
 });
@@ -39,13 +38,13 @@ export const MESSAGES = {
   /** Let us punch: my places, one for each address family at the most, and how far the server is from me. */
   'punch-offer': opens({
     address: z.string().min(1).max(4096),
-    round: z.number().int().min(1).max(3),
+    round: z.number().int().min(1).max(5),
     places: z.array(punchPlace).min(1).max(4),
     roundTripMs: z.number().min(0).max(60_000),
   }),
   /** My place for the same pair, which the offer's `place` index names; I dial `startInMs` after sending this. */
   'punch-answer': follows({
-    round: z.number().int().min(1).max(3),
+    round: z.number().int().min(1).max(5),
     place: z.number().int().min(0).max(3),
     answer: punchPlace,
     startInMs: z.number().min(0).max(60_000),

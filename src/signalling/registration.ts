@@ -1,6 +1,6 @@
 // One WebSocket connection to one server, from the dial to its end: answers the challenge, waits for the welcome,
 // then hands over frames. A server that is silent for 45 s is dead (it pings every 20 s). Reconnecting is
-// websocket.ts.
+// kept-connection.ts.
 import type { ClientRequest } from 'node:http';
 import type { RawData, WebSocket } from 'ws';
 import { abortError, type ErrorCode, WayleaveError } from '../errors.js';
@@ -16,7 +16,9 @@ import {
   type ServerFrame,
 } from './frames.js';
 import { guardedLookup } from './guarded-lookup.js';
+import type { Ended, Session } from './kept-connection.js';
 import { measureRoundTrip } from './round-trip.js';
+import { serverDialler } from './server-dialler.js';
 
 /** From the dial, or when the server said it would be, to the welcome: three round trips, and a TLS handshake. */
 const REGISTER_WITHIN_MS = 10_000;
@@ -25,18 +27,9 @@ const SILENCE_LIMIT_MS = 45_000;
 /** How long a close handshake may take before the socket is destroyed. */
 const CLOSE_WITHIN_MS = 500;
 
-interface Ended {
-  readonly error: WayleaveError;
-  readonly closeCode: number;
-}
-
-export interface Session {
-  /** To the server and back, milliseconds: the registration's, then the least of a few pings. */
-  readonly roundTripMs: number;
+/** Its round trip is the registration's, then the least of a few pings. */
+export interface ServerSession extends Session {
   send(frame: ClientFrame): void;
-  /** Resolves, never rejects, with why the connection ended and the WebSocket close code. */
-  readonly ended: Promise<Ended>;
-  close(): Promise<void>;
 }
 
 export interface SessionOptions {
@@ -55,11 +48,13 @@ export interface SessionOptions {
  * Connects and registers.
  * @throws WayleaveError `server-unreachable`, `server-refused`, `protocol-error` or the abort error.
  */
-export async function register(options: SessionOptions): Promise<Session> {
+export async function register(options: SessionOptions): Promise<ServerSession> {
   const { url, clock, signal } = options;
   const { WebSocket } = await import('ws');
   if (signal.aborted) throw abortError(signal);
+  const life = new AbortController(); // ends with the connection, and with it every timer
   const socket = new WebSocket(url, {
+    createConnection: serverDialler(url, life.signal),
     ...(options.admitAddress && { lookup: guardedLookup(options.admitAddress) }),
     perMessageDeflate: false,
     followRedirects: false,
@@ -72,7 +67,6 @@ export async function register(options: SessionOptions): Promise<Session> {
     },
   });
   return new Promise((resolve, reject) => {
-    const life = new AbortController(); // ends with the connection, and with it every timer
     let deadline: Deadline;
     let failure: WayleaveError | undefined;
     let registered = false;
@@ -162,7 +156,7 @@ export async function register(options: SessionOptions): Promise<Session> {
       letGo();
       failure ??= closedWith(url, code, reason.toString());
       reject(failure); // without effect once registered
-      end({ error: failure, closeCode: code });
+      end({ error: failure, takenOver: code === CLOSE_CODES.takenOver });
     });
   });
 }

@@ -1,10 +1,11 @@
 // All of a node's signalling: its own servers, servers that peers' addresses name, and the sealed messages that
 // pass through either. Hands each message to the attempt it belongs to, and those that begin one to onRequest.
-import { abortError, WayleaveError } from '../errors.js';
+import { WayleaveError } from '../errors.js';
 import type { Identity } from '../identity/keys.js';
 import type { NodeId } from '../identity/node-id.js';
 import { type Clock, systemClock } from '../net/clock.js';
 import { Scope } from '../net/scope.js';
+import { anyReady } from './any-ready.js';
 import { Attempt } from './attempt.js';
 import type {
   AttemptChannel,
@@ -15,14 +16,15 @@ import type {
   Recipient,
   SignallingChannel,
 } from './channel.js';
+import { createChannel } from './create-channel.js';
 import { deliver } from './deliver.js';
 import { Envelopes } from './envelope.js';
 import type { Greeting } from './frames.js';
 import { type ChannelLease, FurtherChannels } from './further-channels.js';
 import { Listeners } from './listeners.js';
 import { MESSAGES, type Message, type PeerMessage, type Side } from './messages.js';
-import { parseServerUrl } from './server-url.js';
-import { WebSocketChannel } from './websocket.js';
+import { Recent } from './recent.js';
+import { type OwnServer, parseOwnServer, parseServerUrl } from './server-url.js';
 
 const MAX_SERVERS = 8;
 /** Ended attempts remembered, so that their late messages begin nothing. */
@@ -30,7 +32,7 @@ const MAX_DEAD = 1024;
 
 export interface SignallingOptions {
   readonly identity: Identity;
-  /** `ws:` and `wss:` URLs, 0 to 8. */
+  /** `ws:`, `wss:`, `mqtt:` and `mqtts:` URLs, 0 to 8; those of brokers may hold credentials. */
   readonly servers: readonly string[];
   readonly clock?: Clock;
   readonly onEvent?: OnSignallingEvent;
@@ -44,7 +46,9 @@ interface SignalOption {
   readonly signal?: AbortSignal | undefined;
 }
 interface Routes {
-  /** Channels to try first. */
+  /** Where the recipient was last heard: tried before all others. */
+  readonly heardOn?: SignallingChannel | undefined;
+  /** Channels to prefer. */
   readonly via?: readonly SignallingChannel[] | undefined;
   /** Server URLs of the peer's address: tried next, connected to when they are not our own. */
   readonly servers?: readonly string[] | undefined;
@@ -74,11 +78,15 @@ export interface Signalling extends AsyncDisposable {
 
 /** @throws WayleaveError `bad-option` for a server URL that is none. */
 export function createSignalling(options: SignallingOptions): Signalling {
-  const urls = [...new Set(options.servers.map(parseServerUrl))];
-  if (urls.length > MAX_SERVERS) {
-    throw new WayleaveError('bad-option', `${urls.length} signalling servers, the limit is ${MAX_SERVERS}`);
+  const named = options.servers.map(parseOwnServer);
+  const servers = [...new Map(named.map(server => [server.url, server])).values()];
+  if (servers.length > MAX_SERVERS) {
+    throw new WayleaveError(
+      'bad-option',
+      `${servers.length} signalling servers, the limit is ${MAX_SERVERS}`,
+    );
   }
-  return new SignallingOfNode(options, urls);
+  return new SignallingOfNode(options, servers);
 }
 
 class SignallingOfNode implements Signalling {
@@ -91,9 +99,9 @@ class SignallingOfNode implements Signalling {
   readonly #requests: Listeners<[Delivery]>;
   readonly #greetings: Listeners<[Greeting, SignallingChannel]>;
   readonly #attempts = new Map<string, Attempt>();
-  readonly #dead = new Set<string>();
+  readonly #dead = new Recent<string>(MAX_DEAD);
 
-  constructor(options: SignallingOptions, urls: readonly string[]) {
+  constructor(options: SignallingOptions, servers: readonly OwnServer[]) {
     const { identity, clock = systemClock, onEvent = () => {}, random = Math.random } = options;
     this.#clock = clock;
     this.#onEvent = onEvent;
@@ -102,39 +110,31 @@ class SignallingOfNode implements Signalling {
     this.#scope = new Scope(onError);
     this.#requests = new Listeners(onError);
     this.#greetings = new Listeners(onError);
-    const create = (url: string, admitAddress?: (ip: string) => boolean): SignallingChannel => {
-      const channel = new WebSocketChannel({ url, identity, clock, onEvent, random, admitAddress });
+    const create = (server: OwnServer, admitAddress?: (ip: string) => boolean): SignallingChannel => {
+      const channel = createChannel(server, { identity, clock, onEvent, random, admitAddress });
       channel.onParcel(parcel => this.#received(parcel, channel));
       channel.onGreeting(greeting => this.#greetings.emit(greeting, channel));
       return channel;
     };
-    this.channels = urls.map(url => this.#scope.use(create(url)));
-    this.#further = new FurtherChannels(clock, this.#scope, url => create(url, options.admitPeersServer));
+    this.channels = servers.map(server => this.#scope.use(create(server)));
+    this.#further = new FurtherChannels(clock, this.#scope, url =>
+      create({ url, credentials: undefined }, options.admitPeersServer),
+    );
   }
 
-  async ready(signal?: AbortSignal): Promise<void> {
-    if (this.channels.length === 0) {
-      throw new WayleaveError('server-unreachable', 'no signalling server is configured');
-    }
-    try {
-      await Promise.any(this.channels.map(channel => channel.ready(signal)));
-    } catch (error) {
-      if (signal?.aborted) throw abortError(signal);
-      const failures = (error as AggregateError).errors as WayleaveError[];
-      if (this.#scope.closed) throw failures[0];
-      const text = failures.map(({ message }) => message).join('; ');
-      throw new WayleaveError('server-unreachable', text, { cause: error });
-    }
+  ready(signal?: AbortSignal): Promise<void> {
+    return anyReady(this.channels, signal);
   }
 
   async send(to: Recipient, message: Message, options: SignalOption & Routes = {}): Promise<void> {
-    const { signal, via = [], servers = [] } = options;
+    const { signal, heardOn, via = [], servers = [] } = options;
     if (this.#scope.closed) throw new WayleaveError('closed', 'signalling is closed');
     const box = this.#envelopes.seal(to, message);
     const leases = this.#lease(servers);
     try {
-      const channels = new Set([...via, ...leases.map(({ channel }) => channel), ...this.channels]);
-      await deliver([...channels], to.id, box, { clock: this.#clock, signal });
+      const first = heardOn ? [heardOn] : [];
+      const channels = new Set([...first, ...via, ...leases.map(({ channel }) => channel), ...this.channels]);
+      await deliver([...channels], to, box, { clock: this.#clock, heardOn, signal });
     } finally {
       for (const lease of leases) lease[Symbol.dispose]();
     }
@@ -189,21 +189,15 @@ class SignallingOfNode implements Signalling {
         id,
         peer,
         side,
-        send: (body, lastHeardOn, signal) => {
-          const via = lastHeardOn ? [lastHeardOn, ...preferred] : preferred;
-          return this.send(peer, { attempt: id, side, body }, { via, signal });
-        },
+        send: (body, lastHeardOn, signal) =>
+          this.send(peer, { attempt: id, side, body }, { heardOn: lastHeardOn, via: preferred, signal }),
         onDropped: (reason, { url }) => {
           this.#onEvent({ event: 'signalling-ignored', url, reason, from: peer.id });
         },
         onHandlerError: error => this.#onEvent({ event: 'handler-failed', error }),
         onDispose: () => {
           this.#attempts.delete(key);
-          this.#dead.add(key);
-          for (const oldest of this.#dead) {
-            if (this.#dead.size <= MAX_DEAD) break;
-            this.#dead.delete(oldest);
-          }
+          this.#dead.set(key, true);
           for (const lease of leases) lease[Symbol.dispose]();
         },
       },
@@ -219,8 +213,12 @@ class SignallingOfNode implements Signalling {
   }
 
   /** Hands a parcel to where it belongs; or says why it belongs nowhere. */
-  #place({ box, from: claimed, seenFrom }: Parcel, via: SignallingChannel): Ignored | undefined {
+  #place(
+    { box, from: claimed, seenFrom, opened: arrived }: Parcel,
+    via: SignallingChannel,
+  ): Ignored | undefined {
     const opened = this.#envelopes.open(box);
+    if (opened.from !== undefined) arrived?.(opened.from);
     if ('reason' in opened) return opened;
     const { from, reply, message } = opened;
     // A server that contradicts the signature lies about one thing, so perhaps about `seenFrom` too
@@ -235,7 +233,7 @@ class SignallingOfNode implements Signalling {
     else {
       const accept = () => this.#view(id, reply, 'responder', {}, via);
       const answer = (answered: PeerMessage, { signal }: SignalOption = {}) =>
-        this.send(reply, { attempt: id, side: own, body: answered }, { via: [via], signal });
+        this.send(reply, { attempt: id, side: own, body: answered }, { heardOn: via, signal });
       this.#requests.emit({ from, reply, attempt: id, body, seenFrom, via, accept, answer });
     }
     return undefined;

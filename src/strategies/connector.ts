@@ -2,7 +2,7 @@
 // begins beside it; the first authenticated link is nominated, and every loser is closed before this resolves.
 import { type AttemptOutcome, abortError, ConnectError, type ErrorCode, WayleaveError } from '../errors.js';
 import { publish } from '../events.js';
-import { REASONS, type Reason, reasonOf } from './reasons.js';
+import { REASONS, type Reason, reasonOf, StrategyFailure } from './reasons.js';
 import { OVERTAKEN, staggered } from './staggered.js';
 import type { Attempt, Link, Strategy, StrategyName } from './strategy.js';
 
@@ -30,10 +30,13 @@ export async function connectBy(
     publish('strategy-ended', { attempt: attempt.id, strategy, ...rest });
   };
   const failures = new Map<StrategyName, unknown>();
+  const unjudged = new Set<StrategyName>();
   const runnable = strategies.filter(strategy => {
     const { verdict, reason } = strategy.assess(attempt.self, attempt.peer);
-    if (verdict === 'impossible') record(strategy.name, { outcome: 'skipped', reason, ms: 0 });
-    return verdict !== 'impossible';
+    if (verdict !== 'impossible') return true;
+    if (reason === 'not-measured' && !attempt.isMeasured) return unjudged.add(strategy.name);
+    record(strategy.name, { outcome: 'skipped', reason, ms: 0 });
+    return false;
   });
   const inOrder = () =>
     strategies.map(
@@ -67,6 +70,11 @@ export async function connectBy(
     using budget = clock.deadline(strategy.budgetMs, within);
     let link: Link | undefined;
     try {
+      if (unjudged.has(strategy.name)) {
+        await attempt.measured(budget.signal);
+        const { verdict, reason } = strategy.assess(attempt.self, attempt.peer);
+        if (verdict === 'impossible') throw new StrategyFailure(reason);
+      }
       link = await strategy.initiate(attempt, budget.signal);
       await turn;
       if (link.secured.socket.destroyed)

@@ -16,7 +16,7 @@ import type { Attempt, Link } from './strategy.js';
  * A connection that stays silent for so long has lost its other end: twelve round trips of 200 ms. The responder, which
  * hears all of them at once, outlasts the initiator: what that one has proved must not be given up on this side.
  */
-const SILENT_MS = { initiator: 2500, responder: 8000 } as const;
+const SILENT_MS = { initiator: 2500, responder: 20_000 } as const;
 /** The initiator tries a second connection beside a silent first after so long; the responder hears all at once. */
 const HEAD_START_MS = { initiator: 300, responder: 0 } as const;
 

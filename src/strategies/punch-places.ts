@@ -3,6 +3,7 @@ import type { InterfaceAddress } from '../address/address-schema.js';
 import type { NodeAddress } from '../address/node-address.js';
 import type { Family } from '../net/ip-scope.js';
 import { onSameMachine } from './candidates.js';
+import { nobodyVouches } from './peer-servers.js';
 import { foresight, outlook, type PlanName } from './punch-plan.js';
 import type { Reason } from './reasons.js';
 import type { Assessment } from './strategy.js';
@@ -54,6 +55,7 @@ export function assessPunch(self: NodeAddress, peer: NodeAddress): Assessment {
   if (!peer.capabilities.includes('punch')) return impossible('not-supported');
   if (onSameMachine(self, peer)) return impossible('same-machine');
   if (allBlocked(self) || allBlocked(peer)) return impossible('tcp-blocked');
+  if (nobodyVouches(self, peer)) return impossible('nobody-vouches');
   const [ours, theirs] = [punchPlaces(self), punchPlaces(peer)];
   if (ours.length === 0 || theirs.length === 0) return impossible('not-measured');
   const verdicts = ours.flatMap(own => {

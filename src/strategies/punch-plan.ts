@@ -44,6 +44,8 @@ export interface Program {
 const ROUND_MS = {
   /** The kernel repeats a lost SYN after 1 s and again after 3 s: both get their chance. */
   patient: 3300,
+  /** A prediction ages: the first repetition gets its chance, then fresh samples are better. */
+  predicted: 1150,
   /** Hundreds of SYNs are not repeated. */
   spray: 950,
 } as const;
@@ -114,7 +116,8 @@ export function planPunch(
   const [known, changing] = initiatorKnown ? [initiator, responder] : [responder, initiator];
   const sprayMs = early ? SPRAY_MS.early : SPRAY_MS.together;
   const programs = knownAndChanging(verdict.plan, known, changing, sprayMs, random);
-  const roundMs = isSpray(programs.known) ? ROUND_MS.spray : ROUND_MS.patient;
+  const roundMs =
+    ROUND_MS[isSpray(programs.known) ? 'spray' : verdict.plan === 'open-door' ? 'patient' : 'predicted'];
   return initiatorKnown
     ? { roundMs, early, initiator: programs.known, responder: programs.changing }
     : { roundMs, early, initiator: programs.changing, responder: programs.known };
@@ -194,7 +197,7 @@ function bothPredicted(initiator: PunchSide, responder: PunchSide): PunchPlan | 
   const theirPorts = nextPorts(theirs, reach + 1);
   const targets = Array.from({ length: dials }, (_, i) => theirPorts[i + (i % (BOTH_NEIGHBOURS + 1))]!);
   return {
-    roundMs: ROUND_MS.patient,
+    roundMs: ROUND_MS.predicted,
     early: dropsTheEarly(initiator),
     initiator: { delayMs: 0, dials: at(responder, targets, 'fresh-port'), listens: false },
     responder: { delayMs: 0, dials: at(initiator, nextPorts(ours, reach), 'fresh-port'), listens: false },

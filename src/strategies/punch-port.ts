@@ -2,6 +2,7 @@
 // TCP teaches the mapping and holds it: it stays open until the punch is over, since its FIN could end it.
 import type { InterfaceAddress } from '../address/address-schema.js';
 import { abortError, WayleaveError } from '../errors.js';
+import { portSequence } from '../nat/predict.js';
 import type { Clock } from '../net/clock.js';
 import { type Endpoint, sameEndpoint } from '../net/endpoint.js';
 import { familyOf } from '../net/ip-scope.js';
@@ -13,6 +14,8 @@ import { foresight, type PunchSide } from './punch-plan.js';
 const SAMPLES = 4;
 /** Between the SYNs of two samples: their order at the NAT is what they tell, so they must not overtake. */
 const SAMPLE_SPACING_MS = 3;
+/** A connection that is not up by now has lost a SYN: another one is tried beside it. */
+const REDIAL_MS = [0, 300, 600];
 /** What a sample that met loss may take longer than the second one; then it is done without. */
 const GRACE_MS = 60;
 
@@ -53,7 +56,7 @@ export class PunchPort implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<PunchPort> {
     const scope = new Scope();
-    const { hairpinning: _, samples: __, confidence: ___, ...words } = tcp;
+    const { hairpinning: _, samples: __, confidence: ___, egress: ____, ...words } = tcp; // what a peer plans by
     const untranslated = tcp.kind === 'open' || tcp.kind === 'firewall';
     if (untranslated || (external && foresight(tcp) === 'random')) {
       // Nothing translates it, or nobody can say to what: any port will do, and there is nothing to be learned.
@@ -64,9 +67,8 @@ export class PunchPort implements AsyncDisposable {
     const server = stun.find(({ host }) => familyOf(host) === familyOf(localAddress));
     if (!server) throw new WayleaveError('no-answer', `no STUN server known for ${localAddress}`);
     try {
-      const count = foresight(tcp) === 'sequence' ? SAMPLES : 1;
-      const learn = async (i: number, { signal: within }: { signal: AbortSignal }) => {
-        if (i > 0) await clock.sleep(i * SAMPLE_SPACING_MS, within);
+      const learn = async (afterMs: number, within: AbortSignal) => {
+        if (afterMs > 0) await clock.sleep(afterMs, within);
         const options = { server, localAddress, signal: within, clock };
         const { StreamStunClient } = await import('../stun/stream-client.js');
         const client = scope.use(await StreamStunClient.open(options));
@@ -74,9 +76,17 @@ export class PunchPort implements AsyncDisposable {
         if (!mapped) throw new WayleaveError('no-answer', `${server.host} does not say what it sees`);
         return { client, mapped };
       };
-      const samples = await mostOf(count, learn, clock, signal);
+      const inSequence = foresight(tcp) === 'sequence';
+      const sample = () =>
+        inSequence
+          ? mostOf(SAMPLES, (i, within) => learn(i * SAMPLE_SPACING_MS, within), clock, signal)
+          : firstOf(REDIAL_MS, learn, clock, signal).then(one => [one]);
+      const portsOf = (all: Awaited<ReturnType<typeof sample>>) => all.map(each => each.mapped.port);
+      let samples = await sample();
+      // the end of the NAT's range may have come between, or too many strangers: not twice
+      if (inSequence && !portSequence(portsOf(samples), tcp.ports.delta)) samples = await sample();
       const [{ client, mapped }] = samples as [(typeof samples)[number]];
-      const recentPorts = count > 1 ? samples.map(sample => sample.mapped.port) : [];
+      const recentPorts = inSequence ? portsOf(samples) : [];
       return new PunchPort(
         localAddress,
         client.local.port,
@@ -108,10 +118,30 @@ async function mappingOf(client: StreamStunClient, signal: AbortSignal): Promise
   return mappedAddress(successOf(await client.request({}, { signal })));
 }
 
+/** The result that is there first; the other tasks are called back. Rejects if there is none. */
+async function firstOf<T>(
+  inputs: readonly number[],
+  task: (input: number, signal: AbortSignal) => Promise<T>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<T> {
+  const there = new AbortController();
+  using within = clock.deadline(2 ** 30, [signal, there.signal]);
+  const running = inputs.map(input => task(input, within.signal));
+  try {
+    return await Promise.any(running);
+  } catch (error) {
+    throw signal.aborted ? abortError(signal) : (error as AggregateError).errors[0];
+  } finally {
+    there.abort();
+    await Promise.allSettled(running);
+  }
+}
+
 /** Results in order: all of them, or those there are a moment after the second. Rejects if there is none. */
 async function mostOf<T>(
   count: number,
-  task: (index: number, options: { signal: AbortSignal }) => Promise<T>,
+  task: (index: number, signal: AbortSignal) => Promise<T>,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<T[]> {
@@ -119,7 +149,7 @@ async function mostOf<T>(
   using within = clock.deadline(2 ** 30, [signal, late.signal]);
   let there = 0;
   const running = Array.from({ length: count }, async (_, i) => {
-    const result = await task(i, within);
+    const result = await task(i, within.signal);
     if (++there === 2) {
       void clock.sleep(GRACE_MS, within.signal).then(
         () => late.abort(),

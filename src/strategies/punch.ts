@@ -10,8 +10,8 @@
 //      │ ──────────────── SYN ──────────────────────▶ open hole      │ later: the same moment, without any clock
 //      │ ◀═══ TLS 1.3, the initiator is the client; hello nominates ═▶│
 //
-// No `go` follows: the answer itself is the signal, since each side knows its round trip to the server. When nothing
-// came up, a second and a third round follow with fresh mappings.
+// No `go` follows: the answer itself is the signal, since each side knows its round trip to the server. While nothing
+// has come up, further rounds follow with fresh mappings (punch-rounds.ts).
 
 import { dialOnStrangersWord } from '../address/dial-policy.js';
 import { NodeAddress } from '../address/node-address.js';
@@ -22,16 +22,17 @@ import { Scope } from '../net/scope.js';
 import type { Heard } from '../signalling/channel.js';
 import type { PeerMessage } from '../signalling/messages.js';
 import { onSameMachine, vantageOf } from './candidates.js';
-import { type Meeting, meet } from './punch-meeting.js';
+import { meet } from './punch-meeting.js';
 import { offerUntilAnswered } from './punch-offer.js';
 import { assessPunch, punchPairs, punchPlaces } from './punch-places.js';
 import { isSpray, outlook, type PunchPlan, type PunchSide, planPunch, SYNS_PER_SIDE } from './punch-plan.js';
 import type { PunchPort } from './punch-port.js';
+import { initiateRounds, respondToRounds } from './punch-rounds.js';
 import type { SynAllowance } from './punch-run.js';
 import { StrategyFailure } from './reasons.js';
+import { SideTasks } from './side-tasks.js';
 import type { Attempt, Link, PeerRequest, Strategy } from './strategy.js';
 
-const ROUNDS = 3;
 /** A lost SYN is not waited for there. */
 const COMMON_NAT_MS = 900;
 
@@ -42,35 +43,35 @@ export const punch: Strategy = {
   opener: 'punch-offer',
   assess: assessPunch,
 
-  async initiate(attempt, signal) {
+  initiate(attempt, signal) {
+    const { self, peer, clock } = attempt;
     const allowance = { left: SYNS_PER_SIDE };
-    for (let round = 1; ; round++) {
-      try {
-        return await initiateRound(round, allowance, attempt, signal);
-      } catch (error) {
-        if (signal.aborted || !isOutOfTime(error)) throw error;
-        const spent = allowance.left < SYNS_PER_SIDE / 2; // hundreds went out and met nobody
-        if (round === ROUNDS || spent) throw new StrategyFailure('hole-not-made');
-      }
-    }
+    return initiateRounds({
+      overlap: punchPairs(self, peer).every(
+        ({ plan }) => plan === 'simultaneous-open' || plan === 'open-door',
+      ),
+      roundTripMs: within => attempt.serverRoundTripMs(within),
+      isSpent: () => allowance.left < SYNS_PER_SIDE / 2, // hundreds went out and met nobody
+      play: (round, within) => initiateRound(round, allowance, attempt, within),
+      clock,
+      signal,
+    });
   },
 
-  async respond(received, signal) {
+  respond(received, signal) {
     const request = received as PeerRequest<'punch-offer'>;
-    const { channel } = request;
+    const { channel, clock, body } = request;
     const allowance = { left: SYNS_PER_SIDE };
-    for (let offer = request.body; ; ) {
-      const later = (heard: Heard<'punch-offer'>) => heard.body.round > offer.round;
-      const next = channel.next('punch-offer', { signal, where: later }).then(({ body }) => body);
-      next.catch(() => {}); // nobody may come to wait for it
-      try {
-        const link = await respondToRound(offer, allowance, request, next, signal);
-        if (link) return link;
-      } catch (error) {
-        if (signal.aborted || !isOutOfTime(error)) throw error;
-      }
-      offer = await next; // or the initiator's cancel, which aborts the signal, or the end of the budget
-    }
+    return respondToRounds({
+      first: body,
+      next: async ({ round }, within) => {
+        const where = (heard: Heard<'punch-offer'>) => heard.body.round > round;
+        return (await channel.next('punch-offer', { signal: within, where })).body;
+      },
+      play: (offer, within) => respondToRound(offer, allowance, request, within),
+      clock,
+      signal,
+    });
   },
 };
 
@@ -92,7 +93,7 @@ async function initiateRound(
   if (pairs.some(({ plan }) => plan === 'birthday'))
     for (const { localAddress } of ports) scope.use(await punchPorts.turns.take(localAddress, signal));
   const places = ports.map(({ side }) => wire(side));
-  const roundTripMs = await attempt.serverRoundTripMs(signal);
+  const roundTripMs = Math.round(await attempt.serverRoundTripMs(signal)); // an offer should fit into one segment
   const heard = await offerUntilAnswered(
     { type: 'punch-offer', address: self.toString(), round, places, roundTripMs },
     attempt,
@@ -125,28 +126,36 @@ function timeFor({ roundMs }: PunchPlan, common: boolean, clock: Clock, signal: 
   return clock.deadline(COMMON_NAT_MS, signal, () => new StrategyFailure('no-hairpinning'));
 }
 
-/** Undefined: the initiator has begun another round meanwhile. */
 async function respondToRound(
   offer: PeerMessage<'punch-offer'>,
   allowance: SynAllowance,
   request: PeerRequest<'punch-offer'>,
-  next: Promise<unknown>,
   signal: AbortSignal,
-): Promise<Link | undefined> {
+): Promise<Link> {
   const { attempt: id, identity, clock, channel, delivery } = request;
   await using scope = new Scope();
   const { place, port, plan } = await choose(offer, request, scope, signal);
   const { round } = offer;
   const halfWayMs = (offer.roundTripMs + request.serverRoundTripMs) / 2;
   const startInMs = plan.early ? 0 : halfWayMs;
-  // A few dials stay out until the initiator begins another round: its answer may have been held up by loss.
-  // Hundreds do not.
+  // A few dials stay out to the end: the initiator's answer may have been held up by loss. Hundreds do not.
   const patient = !isSpray(plan.initiator) && !isSpray(plan.responder);
   using over = clock.deadline(patient ? PATIENT_MS : plan.roundMs + halfWayMs, signal);
-  const superseded = new AbortController();
-  using whole = clock.deadline(2 ** 30, [signal, superseded.signal]);
-  void next.then(() => superseded.abort(SUPERSEDED)).catch(() => {});
-  const meeting: Omit<Meeting, 'round' | 'whole'> = {
+  using tasks = new SideTasks(clock, signal);
+  const within = { signal: tasks.signal };
+  // its acknowledgement comes a round trip later, and what counts is when it left
+  const answer = { type: 'punch-answer', round, place, answer: wire(port.side), startInMs } as const;
+  tasks.run(channel.send(answer, within));
+  const asked = (heard: Heard<'punch-offer'>) => heard.body.round === round;
+  const again = async () => {
+    for (;;) {
+      await channel.next('punch-offer', { ...within, where: asked });
+      await channel.send(answer, within);
+    }
+  };
+  again().catch(() => {}); // it ends with the round
+  await clock.sleep(startInMs, tasks.signal);
+  return await meet({
     role: 'responder',
     id,
     identity,
@@ -156,31 +165,13 @@ async function respondToRound(
     program: plan.responder,
     allowance,
     peerHost: offer.places[place]!.mapped.host,
-  };
-  try {
-    // its acknowledgement comes a round trip later, and what counts is when it left
-    const answer = { type: 'punch-answer', round, place, answer: wire(port.side), startInMs } as const;
-    channel.send(answer, { signal }).catch(error => superseded.abort(error));
-    const asked = (heard: Heard<'punch-offer'>) => heard.body.round === round;
-    const again = async () => {
-      for (;;) {
-        await channel.next('punch-offer', { signal: whole.signal, where: asked });
-        await channel.send(answer, { signal: whole.signal });
-      }
-    };
-    again().catch(() => {}); // it ends with the round
-    await clock.sleep(startInMs, whole.signal);
-    return await meet({ ...meeting, round: over.signal, whole: whole.signal });
-  } catch (error) {
-    if (superseded.signal.reason === SUPERSEDED) return undefined;
-    throw error;
-  }
+    round: over.signal,
+    whole: tasks.signal,
+  });
 }
 
 /** More than the strategy's budget. */
 const PATIENT_MS = 60_000;
-const SUPERSEDED = new WayleaveError('aborted', 'another round has begun');
-const isOutOfTime = (error: unknown) => error instanceof WayleaveError && error.code === 'timeout';
 
 /** The first offered place that may and can be reached from here, with a port of ours for it and the plan. */
 async function choose(
@@ -201,7 +192,9 @@ async function choose(
   const allowed = offer.places.map(
     ({ mapped }) => 'near' in dialOnStrangersWord(mapped, vantageOf(self), who),
   );
-  if (!allowed.includes(true)) throw new StrategyFailure('policy-refused');
+  if (!allowed.includes(true)) {
+    throw new StrategyFailure(who.seenFrom === undefined ? 'nobody-vouches' : 'policy-refused');
+  }
   for (const [place, side] of offer.places.entries()) {
     const own = punchPlaces(self).find(({ family }) => family === familyOf(side.mapped.host));
     if (!allowed[place] || !own || 'impossible' in outlook(side.tcp, own.tcp)) continue;

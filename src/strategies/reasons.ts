@@ -56,6 +56,8 @@ export const REASONS = {
   'rate-limited': 'Too many requests; the other side or the server asks for patience.',
   'policy-refused':
     'The other node may not dial what it was asked to: the server saw the request come from elsewhere.',
+  'nobody-vouches':
+    'The two nodes meet at an MQTT broker, which does not say where a request comes from, so the other node dials nobody on it.',
   'peer-could-not': 'The other node tried to connect from its side and could not.',
   'peer-silent': 'The request was delivered, and the other node did not act on it in time.',
   'out-of-time': 'Its own time was over before anything came up.',
@@ -75,6 +77,7 @@ export const REFUSALS = [
   'peer-refused',
   'rate-limited',
   'policy-refused',
+  'nobody-vouches',
   'peer-could-not',
 ] as const satisfies Reason[];
 

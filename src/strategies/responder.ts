@@ -16,6 +16,8 @@ import type { WarmPunchPorts } from './warm-punch-ports.js';
 
 /** An attempt that has asked for nothing for so long, with nothing under way, is over: its initiator has gone. */
 const IDLE_MS = 15_000;
+/** What the initiator has proved at the end of its own time may take so much longer to be heard here. */
+const LAST_WORDS_MS = 10_000;
 
 export interface Responder {
   readonly strategies: readonly Strategy[];
@@ -98,7 +100,7 @@ async function play(
   const ended = (outcome: string, reason: Reason) =>
     publish('request-ended', { attempt, peer, type: body.type, outcome, reason });
   publish('request-received', { attempt, peer, type: body.type });
-  using budget = clock.deadline(strategy.budgetMs, life);
+  using budget = clock.deadline(strategy.budgetMs + LAST_WORDS_MS, life);
   const request: PeerRequest = {
     attempt,
     self: responder.self(),

@@ -10,6 +10,7 @@ import { NodeAddress } from '../address/node-address.js';
 import { refusalOf } from './answers.js';
 import { candidates, onSameMachine, vantageOf, whyNoCandidate } from './candidates.js';
 import { dialAny } from './direct.js';
+import { nobodyVouches } from './peer-servers.js';
 import { type Reason, StrategyFailure } from './reasons.js';
 import type { PeerRequest, Strategy } from './strategy.js';
 
@@ -35,6 +36,7 @@ export const reverse: Strategy = {
       const reason = whyNoCandidate(peer, self);
       return impossible(ON_OUR_SIDE[reason] ?? reason);
     }
+    if (nobodyVouches(self, peer)) return impossible('nobody-vouches');
     const known = self.interfaces.some(({ tcp, mapping }) => tcp.kind === 'open' || mapping?.proved);
     if (best.near !== 'world' && !best.proved)
       return { verdict: 'possible', reason: 'same-outside-address', roundTrips: 3.5 };
@@ -65,7 +67,9 @@ export const reverse: Strategy = {
     };
     const vantage = vantageOf(self);
     const allowed = body.endpoints.filter(endpoint => 'near' in dialOnStrangersWord(endpoint, vantage, who));
-    if (allowed.length === 0) throw new StrategyFailure('policy-refused');
+    if (allowed.length === 0) {
+      throw new StrategyFailure(who.seenFrom === undefined ? 'nobody-vouches' : 'policy-refused');
+    }
     return dialAny(
       allowed,
       request,

@@ -1,6 +1,6 @@
 // Programs of hundreds of SYNs take turns on one interface: home routers cap new flows, and two sprays at once would
 // spoil each other.
-import { abortError } from '../errors.js';
+import { orAbort } from '../net/or-abort.js';
 
 export class SprayTurns {
   readonly #last = new Map<string, Promise<void>>();
@@ -18,24 +18,11 @@ export class SprayTurns {
       if (this.#last.get(localAddress) === mine) this.#last.delete(localAddress);
     });
     try {
-      await orAbort(before, signal);
+      await orAbort(before ?? Promise.resolve(), signal);
     } catch (error) {
       end();
       throw error;
     }
     return { [Symbol.dispose]: end };
   }
-}
-
-function orAbort(promise: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(abortError(signal));
-    if (!promise) return resolve();
-    const onAbort = () => reject(abortError(signal));
-    signal.addEventListener('abort', onAbort, { once: true });
-    void promise.then(() => {
-      signal.removeEventListener('abort', onAbort);
-      resolve();
-    });
-  });
 }

@@ -1,5 +1,6 @@
 // Several ways to one goal, started one after another with a head start each; the first to arrive wins and
 // the others are called back (RFC 8305, section 5, for addresses; the same rule for whole strategies).
+import { setMaxListeners } from 'node:events';
 import { abortError, WayleaveError } from '../errors.js';
 import type { Clock } from '../net/clock.js';
 
@@ -32,6 +33,7 @@ export async function staggered<T, R>(entrants: readonly T[], race: Race<T, R>):
   const { clock, signal } = race;
   if (signal?.aborted) throw abortError(signal);
   const controller = new AbortController();
+  setMaxListeners(0, controller.signal); // a few for each entrant
   const onAbort = () => controller.abort(signal!.reason);
   signal?.addEventListener('abort', onAbort, { once: true });
   let winner: { result: R } | undefined;

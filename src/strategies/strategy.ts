@@ -37,11 +37,15 @@ export interface Link {
 /** One `connect` in the making, as its strategies see it. */
 export interface Attempt {
   readonly id: string;
+  /** Our present address, which may come to say more while the attempt lasts. */
   readonly self: NodeAddress;
   readonly peer: NodeAddress;
   readonly identity: Identity;
   readonly clock: Clock;
   readonly handshakeTimeoutMs: number;
+  /** Whether all is known of this node's place that will be; if not, `measured` settles then, or when it cannot be. */
+  readonly isMeasured: boolean;
+  measured(signal: AbortSignal): Promise<void>;
   /** How often the pipe will speak: what else must stay open on its way, speaks as often. */
   readonly heartbeatMs: number;
   /** Where dial-backs of this attempt arrive. */

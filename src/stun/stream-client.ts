@@ -2,11 +2,11 @@
 // (RFC 8489 sections 6.2.2 and 6.2.3). Messages that are no answers go to `onMessage`.
 import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
-import { type TLSSocket, connect as tlsConnect } from 'node:tls';
-import { abortError, DecodeError, WayleaveError } from '../errors.js';
+import { DecodeError, WayleaveError } from '../errors.js';
 import { type Clock, systemClock } from '../net/clock.js';
 import { type Endpoint, formatEndpoint } from '../net/endpoint.js';
 import { dialTcp, localEndpoint } from '../net/sockets.js';
+import { secureClient } from '../net/tls-client.js';
 import {
   encodeRequest,
   PendingRequests,
@@ -33,6 +33,8 @@ export interface StreamClientOptions {
 
 /** Larger than any message of ours; a peer that announces more is cut off before anything is allocated. */
 const MAX_MESSAGE_BYTES = 16_384;
+/** RFC 7443. */
+const ALPN = ['stun.nat-discovery', 'stun.turn'];
 
 export class StreamStunClient implements AsyncDisposable {
   readonly server: Endpoint;
@@ -75,7 +77,11 @@ export class StreamStunClient implements AsyncDisposable {
       socket.destroy();
       throw new WayleaveError('dial-failed', `${formatEndpoint(server)} closed at once`);
     }
-    return new StreamStunClient(tls ? await secured(socket, tls, options) : socket, local, options);
+    if (!tls) return new StreamStunClient(socket, local, options);
+    const { servername: name, ca } = tls;
+    const where = formatEndpoint(server);
+    const secure = await secureClient(socket, { name, ca, alpn: ALPN, where, signal });
+    return new StreamStunClient(secure, local, options);
   }
 
   /** Aborts when the connection has ended, whoever ended it. */
@@ -105,44 +111,4 @@ export class StreamStunClient implements AsyncDisposable {
     this.#closed.abort(new WayleaveError('connection-lost', text, { cause }));
     this.#socket.destroy();
   }
-}
-
-function secured(
-  socket: Socket,
-  tls: NonNullable<StreamClientOptions['tls']>,
-  { server, signal }: StreamClientOptions,
-): Promise<TLSSocket> {
-  return new Promise((resolve, reject) => {
-    const secure = tlsConnect({
-      socket,
-      servername: tls.servername,
-      ALPNProtocols: ['stun.nat-discovery', 'stun.turn'], // RFC 7443
-      minVersion: 'TLSv1.2',
-      ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    });
-    const settle = () => {
-      signal?.removeEventListener('abort', onAbort);
-      secure.off('error', onError).off('close', onClose).off('secureConnect', onSecure);
-    };
-    const fail = (error: Error) => {
-      settle();
-      secure.on('error', () => {}); // a destroyed socket may still report how the handshake ended
-      secure.destroy();
-      socket.destroy();
-      reject(error);
-    };
-    const onError = (cause: Error) => {
-      const text = `no TLS with ${formatEndpoint(server)}: ${cause.message}`;
-      fail(new WayleaveError('dial-failed', text, { cause }));
-    };
-    const onClose = () => onError(new Error('the connection was closed'));
-    const onAbort = () => fail(abortError(signal!));
-    const onSecure = () => {
-      settle();
-      resolve(secure);
-    };
-    secure.on('error', onError).on('close', onClose).on('secureConnect', onSecure);
-    if (signal?.aborted) return onAbort();
-    signal?.addEventListener('abort', onAbort, { once: true });
-  });
 }

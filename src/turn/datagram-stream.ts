@@ -3,9 +3,10 @@
 // udx owns its sockets, so a pair of them on loopback stands between it and the TURN client.
 import type { Socket as UdpSocket } from 'node:dgram';
 import { Duplex } from 'node:stream';
-import { missingPackage, WayleaveError } from '../errors.js';
+import { WayleaveError } from '../errors.js';
 import { type Endpoint, sameEndpoint } from '../net/endpoint.js';
 import { bindUdp } from '../net/sockets.js';
+import { optionalPackage } from '../optional-package.js';
 import type { TurnClient } from './client.js';
 
 /** Which end this is: stream ids must differ, and both must know them. */
@@ -47,12 +48,9 @@ interface Udx {
 
 /** @throws WayleaveError `missing-package` */
 async function loadUdx(): Promise<new () => Udx> {
-  const name = 'udx-native'; // by variable: the package is optional, and brings no types to check
-  try {
-    return ((await import(name)) as { default: new () => Udx }).default;
-  } catch (cause) {
-    throw missingPackage(name, 'this TURN server relays datagrams only', cause);
-  }
+  const name = 'udx-native'; // by variable: it brings no types to check
+  const load = async () => ((await import(name)) as { default: new () => Udx }).default;
+  return await optionalPackage(name, 'this TURN server relays datagrams only', load);
 }
 
 /**

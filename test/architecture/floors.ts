@@ -14,6 +14,7 @@ export const FLOORS: Readonly<Record<string, number>> = {
   'src/net/': 1,
   'src/identity/': 1,
   'src/debug-log.ts': 1,
+  'src/optional-package.ts': 1,
   'src/nat/profile.ts': 1, // addresses carry profiles
   'src/address/': 2,
   'src/stun/': 2,
@@ -58,6 +59,7 @@ export const ALSO: readonly { from: string; to: string; access: readonly Access[
 export const SERVER_USES: readonly string[] = [
   'src/errors.ts',
   'src/events.ts',
+  'src/optional-package.ts',
   'src/net/',
   'src/identity/',
   'src/stun/',
@@ -70,8 +72,8 @@ export const NETWORK: Readonly<Record<string, readonly string[]>> = {
   'node:net': ['src/net/', 'src/cli/forwarding.ts'], // forwarding: isIP only
   'node:dgram': ['src/net/'],
   'node:tls': [
+    'src/net/tls-client.ts',
     'src/pipe/handshake.ts',
-    'src/stun/stream-client.ts',
     'src/turn/',
     'src/signalling/',
     'signalling-server/',

@@ -4,7 +4,7 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import type { ProbeResult } from '../../src/nat/probe.js';
 import { requirement } from '../requirements.js';
-import { NAT_KINDS, type NatKind, type NatKindName } from './nat-kinds.js';
+import { NAT_KINDS, type NatKind, type NatKindName, symmetricSequential } from './nat-kinds.js';
 import { judge, type Verdict } from './probe/expectation.js';
 import { builtProgram } from './world/agent-client.js';
 import { createWorld, type World } from './world.js';
@@ -23,6 +23,7 @@ const EVERYTHING_BLOCKED: NatKind = {
 
 const KINDS: Record<string, NatKind> = {
   ...(NAT_KINDS as Record<NatKindName, NatKind>),
+  'symmetric-down-3': symmetricSequential(-3),
   'everything-blocked': EVERYTHING_BLOCKED,
 };
 // To our server's ports nothing gets out there, which is what the probe must say.

@@ -1,10 +1,11 @@
 // What strangers and clients may take of a server (security.md, rows 17 to 19), each limit with its positive twin.
 import { afterEach, describe, expect, it } from 'vitest';
 import { createServer, type Server, type ServerOptions } from '../../signalling-server/index.js';
-import { ConnectionCount, TokenBucket } from '../../signalling-server/limits.js';
+import { ConnectionCount } from '../../signalling-server/limits.js';
 import { sourceOf } from '../../signalling-server/source-limiter.js';
 import { systemClock } from '../../src/net/clock.js';
 import { Scope } from '../../src/net/scope.js';
+import { TokenBucket } from '../../src/net/token-bucket.js';
 import { MAX_BOX_BYTES } from '../../src/signalling/frames.js';
 import { metric, RawClient, rawSocket } from './raw-client.js';
 

@@ -20,6 +20,11 @@ describe('from here', () => {
       tcp({ kind: 'open', filtering: 'endpoint-independent' }),
       'direct reverse direct reverse reverse reverse reverse relay',
     ],
+    [
+      'where only the web gets out',
+      tcp({ egress: 'web-only' }),
+      'relay relay relay relay relay relay relay relay',
+    ],
     ['an ordinary router', tcp({}), 'direct punch direct punch punch punch punch relay'],
     [
       'a sequential one',

@@ -12,8 +12,12 @@ export const REQUEST: PeerMessage = {
   endpoints: [{ host: '192.0.2.1', port: 5000 }],
 };
 
-export function member(scope: Scope, servers: readonly string[], clock: Clock = systemClock) {
-  const identity = createIdentity();
+export function member(
+  scope: Scope,
+  servers: readonly string[],
+  clock: Clock = systemClock,
+  identity = createIdentity(),
+) {
   const events: SignallingEvent[] = [];
   const signalling = scope.use(
     createSignalling({ identity, servers, clock, onEvent: event => events.push(event) }),

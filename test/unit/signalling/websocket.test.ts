@@ -8,7 +8,7 @@ import { createIdentity } from '../../../src/identity/keys.js';
 import { type Clock, systemClock } from '../../../src/net/clock.js';
 import { Scope } from '../../../src/net/scope.js';
 import { listenTcp } from '../../../src/net/sockets.js';
-import type { Parcel, SignallingEvent } from '../../../src/signalling/channel.js';
+import type { Parcel, Recipient, SignallingEvent } from '../../../src/signalling/channel.js';
 import { WebSocketChannel } from '../../../src/signalling/websocket.js';
 import { FakeClock } from '../../fake-clock.js';
 import { strangeClock, until } from './members.js';
@@ -47,6 +47,7 @@ class RecordingClock extends FakeClock {
 }
 
 const BOX = Buffer.from('not sealed: the channel does not care');
+const named = (id: string): Recipient => ({ id, sealingKey: Buffer.alloc(32) }); // this channel seals nothing, either
 
 describe('registration', () => {
   it('the greeting says how the server sees us, and is renewed with each registration', async () => {
@@ -148,12 +149,12 @@ describe('a server that goes away', () => {
     await first.close();
     await until(() => !alice.channel.registered && !bob.channel.registered);
     expect(alice.count('signalling-goodbye')).toBe(1);
-    const sending = alice.channel.send(bob.id, BOX).catch(error => error);
+    const sending = alice.channel.send(named(bob.id), BOX).catch(error => error);
     scope.use(await createServer({ host: '127.0.0.1', port: Number(new URL(url).port) }));
     await Promise.all([alice.channel.ready(), bob.channel.ready()].map(ready => ready.catch(() => {})));
     await until(() => alice.channel.registered && bob.channel.registered);
     // Alice may have been back before Bob: then she was told so, and not left waiting
-    if ((await sending)?.code === 'peer-not-registered') await alice.channel.send(bob.id, BOX);
+    if ((await sending)?.code === 'peer-not-registered') await alice.channel.send(named(bob.id), BOX);
     await until(() => bob.parcels.length > 0);
     expect(bob.parcels).toEqual([{ box: BOX, from: alice.id, seenFrom: '127.0.0.1' }]);
   });
@@ -170,7 +171,7 @@ describe('a server that goes away', () => {
       }),
     );
     const { channel } = channelTo(server.url);
-    await channel.send(createIdentity().id, BOX);
+    await channel.send(named(createIdentity().id), BOX);
     expect(dropped).toBe(2);
     expect(server.connections).toBe(2);
   });
@@ -192,7 +193,7 @@ describe('a server that goes away', () => {
 
   it('for good: send waits its 10 s, then says what the last try said', async () => {
     const { channel } = channelTo('ws://127.0.0.1:9/', strangeClock({ factor: 50 }));
-    const failed = channel.send(createIdentity().id, BOX);
+    const failed = channel.send(named(createIdentity().id), BOX);
     await expect(failed).rejects.toMatchObject({ code: 'server-unreachable' });
     await expect(failed).rejects.toThrow(/ECONNREFUSED/);
   });
@@ -227,7 +228,7 @@ describe('the same identity twice', () => {
     await until(() => first.count('signalling-lost') === 1);
     expect(first.events.at(-1)).toMatchObject({ reason: expect.stringContaining('4001') });
     const sender = channelTo(server.listening.signalling);
-    await sender.channel.send(first.id, BOX);
+    await sender.channel.send(named(first.id), BOX);
     await until(() => second.parcels.length === 1);
     expect(first.parcels).toEqual([]);
   });
@@ -247,7 +248,7 @@ describe('send', () => {
       }),
     );
     const { channel } = channelTo(server.url);
-    await expect(channel.send(createIdentity().id, BOX)).rejects.toMatchObject({ code });
+    await expect(channel.send(named(createIdentity().id), BOX)).rejects.toMatchObject({ code });
   });
 
   it('at most 64 wait at one time', async () => {
@@ -256,9 +257,9 @@ describe('send', () => {
     const abort = new AbortController();
     setMaxListeners(100, abort.signal);
     const to = createIdentity().id;
-    const waiting = Array.from({ length: 64 }, () => channel.send(to, BOX, { signal: abort.signal }));
+    const waiting = Array.from({ length: 64 }, () => channel.send(named(to), BOX, { signal: abort.signal }));
     const settled = Promise.allSettled(waiting);
-    await expect(channel.send(to, BOX)).rejects.toMatchObject({ code: 'rate-limited' });
+    await expect(channel.send(named(to), BOX)).rejects.toMatchObject({ code: 'rate-limited' });
     abort.abort();
     for (const result of await settled) expect(result).toMatchObject({ reason: { code: 'aborted' } });
   });
@@ -267,12 +268,12 @@ describe('send', () => {
     const server = scope.use(await scriptedServer({ onSend() {} }));
     const { channel } = channelTo(server.url);
     await channel.ready();
-    const sending = channel.send(createIdentity().id, BOX);
+    const sending = channel.send(named(createIdentity().id), BOX);
     const expected = expect(sending).rejects.toMatchObject({ code: 'closed' });
     await channel[Symbol.asyncDispose]();
     await expected;
     await expect(channel.ready()).rejects.toMatchObject({ code: 'closed' });
-    await expect(channel.send(createIdentity().id, BOX)).rejects.toMatchObject({ code: 'closed' });
+    await expect(channel.send(named(createIdentity().id), BOX)).rejects.toMatchObject({ code: 'closed' });
   });
 
   it('frames of a later version are reported and otherwise ignored', async () => {

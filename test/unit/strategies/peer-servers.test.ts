@@ -4,7 +4,14 @@ import { NodeAddress } from '../../../src/address/node-address.js';
 import { createIdentity } from '../../../src/identity/keys.js';
 import { UNKNOWN_BEHAVIOUR } from '../../../src/nat/profile.js';
 import { machineTag } from '../../../src/net/machine.js';
-import { contactableAddress, contactableServers } from '../../../src/strategies/peer-servers.js';
+import { direct } from '../../../src/strategies/direct.js';
+import {
+  contactableAddress,
+  contactableServers,
+  nobodyVouches,
+} from '../../../src/strategies/peer-servers.js';
+import { punch } from '../../../src/strategies/punch.js';
+import { reverse } from '../../../src/strategies/reverse.js';
 
 function addressOf(own: { address: string; servers?: string[]; here?: boolean }): NodeAddress {
   const identity = createIdentity();
@@ -12,7 +19,7 @@ function addressOf(own: { address: string; servers?: string[]; here?: boolean })
     issuedAt: Date.now(),
     expiresAt: Date.now() + 3_600_000,
     machine: own.here ? machineTag(identity.id) : null,
-    capabilities: [],
+    capabilities: ['reverse', 'punch'],
     servers: own.servers ?? [],
     interfaces: [
       {
@@ -46,6 +53,15 @@ describe('servers of a peer elsewhere', () => {
     ['ws://169.254.169.254/', false],
     ['ws://0.0.0.0:80', false],
     ['ws://2130706433:80', false], // the URL standard reads it as 127.0.0.1
+    ['mqtt://203.0.113.9', true],
+    ['mqtts://broker.example.org', true],
+    ['ws://203.0.113.9/mqtt', true],
+    ['mqtt://192.168.9.9:1883', false],
+    ['mqtt://127.0.0.1:6379', false],
+    ['mqtt://127.1:6379', false], // of mqtt it knows nothing, and resolvers read it as 127.0.0.1
+    ['mqtt://0x7f000001', false],
+    ['mqtts://[::ffff:127.0.0.1]', false],
+    ['mqtt://203.0.113.9/some/path', false], // not usable, whatever it means
   ])('%s: %s', (url, allowed) => {
     const peer = addressOf({ address: '198.51.100.7', servers: [url] });
     expect(contactableServers(self, peer)).toEqual(allowed ? peer.servers : []);
@@ -54,6 +70,34 @@ describe('servers of a peer elsewhere', () => {
   it('on this machine, loopback is as good as any', () => {
     const peer = addressOf({ address: '192.168.1.5', servers: ['ws://127.0.0.1:7443'], here: true });
     expect(contactableServers(self, peer)).toEqual(['ws://127.0.0.1:7443']);
+  });
+});
+
+describe('whether anybody vouches for where a request comes from', () => {
+  const at = (servers: string[], here = false) => addressOf({ address: '198.51.100.7', servers, here });
+  it.each([
+    ['a server of ours', [], ['ws://h'], false],
+    ['a broker', [], ['mqtt://h'], true],
+    ['a broker over WebSocket', [], ['wss://h/mqtt'], true],
+    ['a broker and a server', [], ['mqtt://h', 'ws://h'], false],
+    ['brokers, and a server that the peer does not use', ['ws://h'], ['mqtt://h', 'mqtts://h'], true],
+    ['only our own server', ['ws://h'], [], false],
+    ['only our own broker', ['mqtt://h'], [], true],
+  ])('%s', (_, own, theirs, nobody) => {
+    expect(nobodyVouches(at(own), at(theirs))).toBe(nobody);
+  });
+
+  it('on one machine nobody need', () => {
+    expect(nobodyVouches(self, at(['mqtt://h'], true))).toBe(false);
+  });
+
+  it('reverse and punch are ruled out for that, in the words that users see', () => {
+    const near = addressOf({ address: '203.0.113.5', servers: ['mqtt://h'] });
+    const far = at(['mqtt://h']);
+    for (const strategy of [reverse, punch]) {
+      expect(strategy.assess(near, far)).toMatchObject({ verdict: 'impossible', reason: 'nobody-vouches' });
+    }
+    expect(direct.assess(near, far).verdict).not.toBe('impossible');
   });
 });
 

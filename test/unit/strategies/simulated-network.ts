@@ -116,7 +116,6 @@ export class SimulatedNetwork {
   readonly #random: Random;
   readonly #calm: boolean;
   readonly #ends: SimulatedEnd[] = [];
-  readonly #rounds = { initiator: 0, responder: 0 };
   readonly #worlds = new Map<number, readonly Connection[]>();
 
   /** @param calm every round has a connection that works, nothing takes longer than 150 ms. */
@@ -135,10 +134,10 @@ export class SimulatedNetwork {
     return this.#ends.filter(({ open, closed }) => open && !closed).length;
   }
 
-  /** What comes up on one side in the round of its last message. */
-  arrivals(role: Role) {
+  /** What comes up on one side in the round that the initiator plays from that port. */
+  arrivals(role: Role, initiatorPort: number) {
     const inbox = new Inbox<SimulatedEnd>();
-    this.#dialled(this.#world(this.#rounds[role]), role, end => inbox.push(end));
+    this.#dialled(this.#world(initiatorPort), role, end => inbox.push(end));
     const mine = (end: SimulatedEnd) => !end.closed;
     return {
       next: (signal: AbortSignal) => inbox.take(signal, mine),
@@ -158,7 +157,6 @@ export class SimulatedNetwork {
     const channel = (own: Role, other: Role) =>
       ({
         send: async (body: PeerMessage) => {
-          if ('round' in body) this.#rounds[own] = body.round;
           if (!this.#calm && this.#random() < 0.1) return;
           void this.clock.sleep(this.delayMs()).then(() => inboxes[other].push(body));
         },
@@ -175,12 +173,12 @@ export class SimulatedNetwork {
   }
 
   /** The connections of one round: doubled, some dead on one side or both. */
-  #world(round: number): readonly Connection[] {
-    const known = this.#worlds.get(round);
+  #world(port: number): readonly Connection[] {
+    const known = this.#worlds.get(port);
     if (known) return known;
     const count = Math.floor(this.#calm ? 1 + this.#random() * 5 : this.#random() * 5);
     const made = Array.from({ length: count }, (_, i) => {
-      const number = 100 * (round - 1) + i;
+      const number = 100 * port + i;
       const pair = { initiator: new SimulatedEnd(number, this), responder: new SimulatedEnd(number, this) };
       pair.initiator.peer = pair.responder;
       pair.responder.peer = pair.initiator;
@@ -189,7 +187,7 @@ export class SimulatedNetwork {
       this.#ends.push(pair.initiator, pair.responder);
       return { ...pair, works };
     });
-    this.#worlds.set(round, made);
+    this.#worlds.set(port, made);
     return made;
   }
 
