@@ -28,7 +28,9 @@ export function portSequence(ports: readonly number[], knownStep?: number): Port
   const last = ports.at(-1);
   if (last === undefined || ports.length < 2) return undefined;
   const distances = ports.slice(1).map((port, i) => shortestWay(ports[i]!, port));
-  const step = agrees(distances, knownStep) ? knownStep : commonStep(distances);
+  // two samples that contradict what was measured have overtaken each other more likely than they prove it wrong
+  const believed = knownStep === undefined || distances.length > 1;
+  const step = agrees(distances, knownStep) ? knownStep : believed ? commonStep(distances) : undefined;
   if (step === undefined) return undefined;
   const along = distances.filter(distance => isMultiple(distance, step));
   const gaps = along.reduce((sum, distance) => sum + distance / step - 1, 0);

@@ -84,6 +84,8 @@ describe('portSequence', () => {
     expect(portSequence([5000, 5004, 5008], 2)).toMatchObject({ step: 2, gapsPerSample: 1 });
     expect(portSequence([5000, 5004, 5008], -2)).toMatchObject({ step: 4 });
     expect(portSequence([5000, 5003, 5006], 2)).toMatchObject({ step: 3 });
+    expect(portSequence([5004, 5000], 4)).toBeUndefined(); // too few to contradict it
+    expect(portSequence([5004, 5000])).toMatchObject({ step: -4 });
   });
 
   it('carries over the end of a range that the NAT keeps to, once the step is known', () => {
