@@ -91,8 +91,10 @@ describeMosquitto('at a broker where anybody may do anything', () => {
       if (i % 200 === 0) await Promise.all(sending.splice(0));
     }
     await Promise.all(sending);
-    await ask(alice, bob, 'after');
-    expect(calls).toEqual(['before from undefined', 'after from undefined']);
+    // those with the address have used up what is opened in a second
+    const asking = () => ask(alice, bob, 'after').catch(({ code }) => code);
+    await expect.poll(asking, { timeout: 20_000 }).toBe(undefined);
+    expect(new Set(calls)).toEqual(new Set(['before from undefined', 'after from undefined']));
     expect(
       bob.events.filter(({ event }) => event === 'signalling-lost' || event === 'handler-failed'),
     ).toEqual([]);

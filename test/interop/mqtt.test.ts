@@ -105,9 +105,9 @@ describeMosquitto('two nodes and an MQTT broker', () => {
     const states: (string | undefined)[] = [];
     watcher.on('message', (_topic, note) => states.push(readPresence(id, note)?.state));
     await watcher.subscribeAsync(topicsOf(id).presence);
-    await expect.poll(() => states).toEqual(['online']);
+    await expect.poll(() => states, { timeout: 10_000 }).toEqual(['online']);
     listening.child.kill('SIGKILL');
-    await expect.poll(() => states).toEqual(['online', 'offline']);
+    await expect.poll(() => states, { timeout: 10_000 }).toEqual(['online', 'offline']);
     await watcher.endAsync();
     await using caller = connect(address, ['--server', broker.url, ...REVERSE]);
     expect(await caller.event('failed')).toMatchObject({ code: 'peer-not-registered' });
