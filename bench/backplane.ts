@@ -1,61 +1,21 @@
 // Server processes joined through NATS: what a seat costs, how fast seats are taken and come back after NATS was
 // restarted, and how long a message and its answer take from one process to the other. Needs nats-server.
 // Alone: `npm run bench backplane`.
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { WebSocket } from 'ws';
 import { createIdentity, signFor } from '../src/identity/keys.js';
 import { systemClock } from '../src/net/clock.js';
 import { registrationProof } from '../src/signalling/frames.js';
 import { type Figure, percentile } from './figures.js';
+import { startNats } from './nats-server.js';
 
 const SEATS = 20_000;
 const PER_SECOND = 500;
 const ROUND_TRIPS = 2_000;
 const WARM_UP = 200;
 const BOX = Buffer.alloc(400, 1).toString('base64');
-
-interface Nats {
-  readonly url: string;
-  restart(): Promise<void>;
-  end(): void;
-}
-
-async function startNats(): Promise<Nats> {
-  const probe = createTcpServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  let child: ChildProcess;
-  const start = async () => {
-    child = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
-    const died = once(child, 'exit').then(() => Promise.reject(new Error('nats-server does not run')));
-    died.catch(() => {});
-    const greeted = async () => {
-      const socket = connect(port, '127.0.0.1');
-      const heard = await once(socket, 'data').then(
-        () => true,
-        () => false,
-      );
-      socket.destroy();
-      return heard;
-    };
-    while (!(await Promise.race([greeted(), died]))) await systemClock.sleep(20);
-  };
-  await start();
-  return {
-    url: `nats://127.0.0.1:${port}`,
-    async restart() {
-      const ended = once(child, 'exit');
-      child.kill('SIGKILL');
-      await ended;
-      await start();
-    },
-    end: () => void child.kill(),
-  };
-}
 
 /** In the child process: a server; or the seats of one, with nobody on them. */
 async function child(kind: string, nats: string): Promise<void> {

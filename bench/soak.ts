@@ -4,6 +4,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import type { Figure } from './figures.js';
 import type { Report } from './soak-party.js';
 
@@ -57,7 +58,11 @@ class Party implements AsyncDisposable {
   }
 }
 
-export async function run(progress: (text: string) => void, minutes: number): Promise<Figure[]> {
+export const help = 'npm run bench -- soak [--minutes N]   (default: 40)';
+
+export async function run(progress: (text: string) => void, args: readonly string[]): Promise<Figure[]> {
+  const { values } = parseArgs({ args: [...args], options: { minutes: { type: 'string', default: '40' } } });
+  const minutes = Number(values.minutes);
   const parties: Party[] = [];
   const start = async (...args: [string, ...string[]]) => {
     const [party, told] = await Party.start(...args);

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { DecodeError } from '../src/errors.js';
 import { verifyFor } from '../src/identity/keys.js';
+import type { NodeId } from '../src/identity/node-id.js';
 import {
   CLIENT_FRAMES,
   type ClientFrames,
@@ -16,12 +17,31 @@ export function freshNonce(): string {
   return randomBytes(32).toString('base64url');
 }
 
-/** The first frame of a connection, which nothing but a registration may be. @throws DecodeError */
-export function readRegister(data: Buffer, isBinary: boolean): ClientFrames['register'] {
-  if (isBinary) throw new DecodeError('frame', 'binary');
-  const frame = checkFrame(CLIENT_FRAMES, parseFrame(data.toString()));
-  if (frame?.type !== 'register') throw new DecodeError('frame/type', 'register first');
-  return frame as ClientFrames['register'];
+/** Why an answer to the challenge admits nobody. */
+export interface NotAdmitted {
+  readonly reason: 'protocol-error' | 'not-admitted';
+  readonly why: string;
+}
+
+/** Whom the first frame of a connection proves: nothing but a registration it may be. */
+export function readAnswer(
+  data: Buffer,
+  isBinary: boolean,
+  nonce: string,
+  hostHeader: string,
+  publicHosts: readonly string[],
+): { readonly id: NodeId } | NotAdmitted {
+  try {
+    if (isBinary) throw new DecodeError('frame', 'binary');
+    const frame = checkFrame(CLIENT_FRAMES, parseFrame(data.toString()));
+    if (frame?.type !== 'register') throw new DecodeError('frame/type', 'register first');
+    const registration = frame as ClientFrames['register'];
+    const why = whyNotAdmitted(registration, nonce, hostHeader, publicHosts);
+    return why === undefined ? { id: registration.id } : { reason: 'not-admitted', why };
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return { reason: 'protocol-error', why: error.message };
+  }
 }
 
 /** Why a registration is turned down, or undefined when it is in order. */

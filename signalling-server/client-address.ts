@@ -15,7 +15,8 @@ export interface ClientAddress {
 /** Whether an address belongs to one of these addresses and networks (CIDR). */
 export function trusting(networks: readonly string[]): Trust {
   const rows = networks.map(network => {
-    const [address = '', bits] = network.split('/');
+    const [written = '', bits] = network.split('/');
+    const address = unmappedIp(written); // as the addresses of connections are
     return { address, bits: bits === undefined ? (address.includes(':') ? 128 : 32) : Number(bits) };
   });
   return host => rows.some(({ address, bits }) => inSamePrefix(host, address, bits));

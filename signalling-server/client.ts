@@ -4,10 +4,11 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { NodeId } from '../src/identity/node-id.js';
 import { TokenBucket } from '../src/net/token-bucket.js';
-import { CLOSE_CODES } from '../src/signalling/frames.js';
+import { CLOSE_CODES, type ServerFrame } from '../src/signalling/frames.js';
 import type { Seat } from './backplane.js';
 import type { Counts, CutReason, UndeliveredReason } from './counts.js';
 import type { ResolvedServerOptions } from './options.js';
+import { asciiJson, textFrame } from './text-frames.js';
 
 /** Refs in one acknowledgement; the client's frame table allows no more. */
 const MAX_REFS = 4096;
@@ -20,6 +21,8 @@ const CUT_CODES: Partial<Record<CutReason, number>> = {
   silent: CLOSE_CODES.silent,
   draining: 1001, // RFC 6455, 7.4.1: going away
 };
+
+type OnWritten = (error?: Error | null) => void;
 
 export class Client implements Seat {
   readonly id: NodeId;
@@ -36,10 +39,13 @@ export class Client implements Seat {
   readonly #bucket: TokenBucket;
   readonly #patience: TokenBucket;
   readonly #onDirty: (client: Client) => void;
+  /** Frames of this turn of the event loop, one byte a character. */
+  #gathered = '';
+  /** Who wants to know when they are written. */
+  #awaitWrite: OnWritten[] | undefined;
   readonly #acknowledged: number[] = [];
   #refused: Map<UndeliveredReason, number[]> | undefined;
   #dirty = false;
-  #corked = false;
   #held = false;
   #cutFor: CutReason | undefined;
 
@@ -75,19 +81,22 @@ export class Client implements Seat {
     return false;
   }
 
-  push(frame: string, onWritten?: (error?: Error | null) => void): 'sent' | 'not-here' | 'too-slow' {
+  /** Text in ASCII. */
+  push(ascii: string, onWritten?: OnWritten): 'sent' | 'not-here' | 'too-slow' {
     if (this.#cutFor || this.#socket.readyState !== this.#socket.OPEN) return 'not-here';
+    const frame = textFrame(ascii);
     if (!this.#hasRoom(frame.length)) {
       this.cut('too-slow', 'you do not read what is sent to you');
       return 'too-slow';
     }
+    this.#gathered += frame;
     this.#markDirty();
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#stream.cork();
-    }
-    this.#socket.send(frame, onWritten);
+    if (onWritten) (this.#awaitWrite ??= []).push(onWritten);
     return 'sent';
+  }
+
+  tell(frame: ServerFrame): void {
+    this.push(asciiJson(frame));
   }
 
   acknowledge(ref: number): void {
@@ -118,7 +127,7 @@ export class Client implements Seat {
   flush(): void {
     if (this.#held) return;
     this.#writeAcknowledgements();
-    this.#uncork();
+    this.#writeGathered();
     this.#dirty = false;
   }
 
@@ -133,7 +142,7 @@ export class Client implements Seat {
 
   /** Bytes that wait for it. */
   get heldBytes(): number {
-    return this.#socket.bufferedAmount;
+    return this.#stream.writableLength + this.#gathered.length;
   }
 
   get isCut(): boolean {
@@ -150,15 +159,15 @@ export class Client implements Seat {
     if (this.#cutFor) return;
     this.#cutFor = reason;
     this.#counts.cut[reason]++;
-    this.#uncork();
+    this.#writeGathered();
     if (reason === 'too-slow' || reason === 'silent') this.#socket.terminate();
     else this.#socket.close(CUT_CODES[reason] ?? CLOSE_CODES.protocolError, words);
   }
 
   #hasRoom(bytes: number): boolean {
-    if (this.#socket.bufferedAmount + bytes <= this.#heldBytes) return true;
-    this.#uncork(); // what only waits for the end of this turn is not held against the client
-    return this.#socket.bufferedAmount + bytes <= this.#heldBytes;
+    if (this.heldBytes + bytes <= this.#heldBytes) return true;
+    this.#writeGathered(); // what only waits for the end of this turn is not held against the client
+    return this.heldBytes + bytes <= this.#heldBytes;
   }
 
   #writeAcknowledgements(): void {
@@ -179,9 +188,15 @@ export class Client implements Seat {
     this.#onDirty(this);
   }
 
-  #uncork(): void {
-    if (!this.#corked) return;
-    this.#corked = false;
-    this.#stream.uncork();
+  #writeGathered(): void {
+    if (this.#gathered === '') return;
+    const waiting = this.#awaitWrite;
+    this.#stream.write(
+      this.#gathered,
+      'latin1',
+      waiting && (error => waiting.forEach(tell => void tell(error))),
+    );
+    this.#gathered = '';
+    this.#awaitWrite = undefined;
   }
 }

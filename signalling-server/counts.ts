@@ -7,6 +7,7 @@ export type UndeliveredReason = (typeof UNDELIVERED_REASONS)[number];
 /** Why a connection was ended by the server. */
 const CUT_REASONS = [
   'too-many-connections',
+  'too-many-waiting',
   'server-full',
   'banned',
   'proxy-unclear',

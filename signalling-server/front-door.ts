@@ -30,6 +30,8 @@ export interface Visitor {
   readonly seenAs: ClientAddress;
   /** The Host header of its request. */
   readonly host: string;
+  /** It is closed unless it has registered in this time from now. */
+  within(ms: number): void;
   /** Called once it has registered: its time is no longer limited. */
   stay(): void;
 }
@@ -91,6 +93,7 @@ export class FrontDoor {
         stream,
         seenAs: client,
         host: request.headers.host ?? '',
+        within: ms => this.gate.limit(arrival.connection, ms),
         stay: () => this.gate.lift(arrival.connection),
       });
     });

@@ -34,10 +34,16 @@ export const CLIENT_LIMITS = {
     'bytes',
     'What is held for a client that does not read; beyond it the client is dropped. Twelve largest messages.',
   ),
+  registrationsPerSecond: option(
+    z.int().min(20).max(100_000).default(100),
+    'registrations per second',
+    'More wait their turn, in the order they came, up to a minute: after a restart everybody comes at once, and ' +
+      'those who are back should not feel it. One costs about a millisecond of processor time, its connection included.',
+  ),
   registerWithinMs: option(
     z.int().min(100).max(60_000).default(5_000),
     'milliseconds',
-    'From the connection to the registration: three round trips on a slow line.',
+    'From the connection to the answer to the challenge: three round trips on a slow line.',
   ),
   requestWithinMs: option(
     z.int().min(100).max(120_000).default(10_000),

@@ -14,6 +14,8 @@ export interface Readings {
   readonly certificate: Certificate | undefined;
   readonly options: ResolvedServerOptions;
   readonly gate: Pick<Gate, 'socketCount' | 'unregisteredCount' | 'isDraining'>;
+  /** Connections that wait for their turn to register. */
+  readonly waiting: number;
   readonly clients: readonly Pick<Client, 'heldBytes'>[];
   readonly ready: boolean;
 }
@@ -27,6 +29,7 @@ const ROWS: readonly Row<Readings>[] = [
     'Those whose time to register runs.',
     ({ gate }) => gate.unregisteredCount,
   ],
+  ['wayleave_waiting', 'gauge', 'Connections that wait for their turn to register.', r => r.waiting],
   ['wayleave_ready', 'gauge', '1 while /readyz says ready.', ({ ready }) => Number(ready)],
   ['wayleave_draining', 'gauge', '1 while the server is closing.', ({ gate }) => Number(gate.isDraining)],
   ['wayleave_connections_total', 'counter', 'TCP connections accepted.', ({ counts }) => counts.connections],

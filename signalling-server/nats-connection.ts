@@ -44,6 +44,7 @@ export async function loadNats(): Promise<DialNats> {
       throw error;
     } finally {
       signal.removeEventListener('abort', destroy);
+      dialled.disable(); // following every promise of the process costs; it is on again with the next dial
     }
   };
 }

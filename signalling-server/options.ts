@@ -143,6 +143,15 @@ export const serverOptionsSchema = z.strictObject({
   ),
 });
 
+/** Those that come in numbers, for whoever lists them all. */
+export const OPTION_GROUPS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  'Limits of clients': CLIENT_LIMITS,
+  Bans: BAN_OPTIONS,
+  'Reverse proxies': PROXY_OPTIONS,
+  'Limits of the relay': RELAY_LIMIT_OPTIONS,
+  'Limits of STUN': STUN_LIMIT_OPTIONS,
+};
+
 export type ServerOptions = z.input<typeof serverOptionsSchema>;
 type Parsed = z.output<typeof serverOptionsSchema>;
 export type ResolvedServerOptions = Omit<Parsed, 'messageBurst'> & { readonly messageBurst: number };

@@ -1,16 +1,16 @@
 // The signalling server as one object: opens the door, registers whoever proves an id, routes, notices who is gone,
 // and leaves in good order.
-import { DecodeError } from '../src/errors.js';
+import type { NodeId } from '../src/identity/node-id.js';
 import { type Clock, systemClock } from '../src/net/clock.js';
 import { Scope } from '../src/net/scope.js';
-import { CLOSE_CODES, type ClientFrames, MAX_BOX_BYTES, PROTOCOL_VERSION } from '../src/signalling/frames.js';
-import { bareHost, freshNonce, readRegister, whyNotAdmitted } from './admission.js';
+import { CLOSE_CODES, MAX_BOX_BYTES, PROTOCOL_VERSION } from '../src/signalling/frames.js';
+import { bareHost, freshNonce, type NotAdmitted, readAnswer } from './admission.js';
 import type { Backplane } from './backplane.js';
 import { backplaneMetrics } from './backplane-metrics.js';
 import { Bans } from './bans.js';
 import { type Certificate, reloadCertificate } from './certificate.js';
 import { Client } from './client.js';
-import { Counts, type CutReason } from './counts.js';
+import { Counts } from './counts.js';
 import { type EndpointSource, greet, renewalTime } from './endpoint-sources.js';
 import { FrontDoor, type Visitor } from './front-door.js';
 import type { House } from './gate.js';
@@ -20,6 +20,7 @@ import { signallingMetrics } from './metrics.js';
 import type { ResolvedServerOptions } from './options.js';
 import { ProcessMetrics } from './process-metrics.js';
 import { Router } from './router.js';
+import { WaitingRoom } from './waiting-room.js';
 
 /** A running server. Disposing of it is `close`. */
 export interface Server extends AsyncDisposable {
@@ -62,6 +63,7 @@ export class SignallingServer implements Server {
   readonly #house: House;
   readonly #door: FrontDoor;
   readonly #router: Router;
+  readonly #waitingRoom: WaitingRoom;
   readonly #process = this.#scope.use(new ProcessMetrics());
   readonly #clients = new Map<Client, Presence>();
   #listening: Listening | undefined;
@@ -72,14 +74,12 @@ export class SignallingServer implements Server {
     this.#options = options;
     this.#parts = parts;
     this.#clock = parts.clock ?? systemClock;
-    const view = {
-      isReady: () => this.#isReady,
-      metrics: () => this.#renderMetrics(),
-    };
-    const { log, certificate, bans = new Bans(options, this.#clock.now) } = parts;
+    const view = { isReady: () => this.#isReady, metrics: () => this.#renderMetrics() };
+    const { log, certificate, bans = new Bans(options, () => this.#clock.now()) } = parts;
     this.#house = { counts: this.#counts, bans, clock: this.#clock, log, certificate };
     this.#door = new FrontDoor(options, this.#house, view, visitor => this.#welcome(visitor));
     this.#router = new Router(parts.backplane, this.#counts, this.#clock);
+    this.#waitingRoom = new WaitingRoom(options, this.#counts, this.#clock, this.#scope.signal);
   }
 
   get listening(): Listening {
@@ -120,21 +120,24 @@ export class SignallingServer implements Server {
     return !this.#closing && this.#parts.backplane.ready;
   }
 
-  /** A new WebSocket: challenged, heard once, then registered or sent away. */
+  /** A new WebSocket: challenged, heard once, then sent away, or registered when its turn has come. */
   #welcome(visitor: Visitor): void {
-    const { socket } = visitor;
+    const { socket, host } = visitor;
     const nonce = freshNonce();
     let client: Client | undefined;
-    let refused = false;
+    let answered = false;
     const heard = () => {
       if (client) client.lastHeardAt = this.#clock.now();
     };
     socket.on('message', (data: Buffer, isBinary: boolean) => {
-      if (client) this.#router.receive(client, data, isBinary);
-      else if (!refused) {
-        client = this.#register(visitor, nonce, data, isBinary);
-        refused = client === undefined;
-      }
+      if (client) return this.#router.receive(client, data, isBinary);
+      if (answered) return this.#turnAway(visitor, 'protocol-error', 'wait for the welcome');
+      answered = true;
+      const answer = readAnswer(data, isBinary, nonce, host, this.#options.publicHosts);
+      if ('why' in answer) return this.#turnAway(visitor, answer.reason, answer.why);
+      this.#waitingRoom.enter(visitor, () => {
+        client = this.#register(visitor, answer.id);
+      });
     });
     socket.on('pong', heard);
     socket.on('ping', () => {
@@ -146,36 +149,29 @@ export class SignallingServer implements Server {
     socket.send(JSON.stringify({ type: 'challenge', nonce, protocol: PROTOCOL_VERSION }));
   }
 
-  #register(visitor: Visitor, nonce: string, data: Buffer, isBinary: boolean): Client | undefined {
-    const { socket, seenAs, host } = visitor;
+  #turnAway({ socket, seenAs }: Visitor, reason: NotAdmitted['reason'], why: string): void {
+    if (socket.readyState !== socket.OPEN) return; // already done
+    this.#counts.cut[reason]++;
+    this.#door.gate.accuse(seenAs.host, reason);
+    this.#parts.log.debug({ from: seenAs.host, reason: why }, 'not registered');
+    const code = reason === 'not-admitted' ? CLOSE_CODES.notAdmitted : CLOSE_CODES.protocolError;
+    socket.close(code, why.slice(0, 100));
+  }
+
+  #register(visitor: Visitor, id: NodeId): Client {
+    const { host } = visitor.seenAs;
     const { backplane, log } = this.#parts;
-    const turnAway = (reason: CutReason, code: number, why: string) => {
-      this.#counts.cut[reason]++;
-      this.#door.gate.accuse(seenAs.host, reason);
-      log.debug({ from: seenAs.host, reason: why }, 'not registered');
-      socket.close(code, why.slice(0, 100));
-      return undefined;
-    };
-    let frame: ClientFrames['register'];
-    try {
-      frame = readRegister(data, isBinary);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      return turnAway('protocol-error', CLOSE_CODES.protocolError, error.message);
-    }
-    const why = whyNotAdmitted(frame, nonce, host, this.#options.publicHosts);
-    if (why) return turnAway('not-admitted', CLOSE_CODES.notAdmitted, why);
     visitor.stay();
     const now = this.#clock.now();
     const { flushLater } = this.#router;
-    const client = new Client(frame.id, seenAs.host, visitor, this.#options, this.#counts, now, flushLater);
+    const client = new Client(id, host, visitor, this.#options, this.#counts, now, flushLater);
     const presence = { visitor, renewAt: 0 };
     this.#clients.set(client, presence);
     this.#greet(client, presence);
     const taken = backplane.take(client);
     if (taken) client.holdUntil(taken);
     this.#counts.registrations++;
-    log.debug({ id: client.id, from: seenAs.host }, 'registered');
+    log.debug({ id, from: host }, 'registered');
     return client;
   }
 
@@ -185,7 +181,7 @@ export class SignallingServer implements Server {
     const limits = { boxBytes: MAX_BOX_BYTES, messagesPerSecond, burst: messageBurst };
     const greeting = greet(client.id, bareHost(host), seenAs, this.#parts.sources, limits);
     presence.renewAt = renewalTime(greeting, this.#clock.wall());
-    client.push(JSON.stringify(greeting));
+    client.tell(greeting);
   }
 
   #left(client: Client): void {
@@ -218,6 +214,7 @@ export class SignallingServer implements Server {
       ...this.#house,
       options: this.#options,
       gate: this.#door.gate,
+      waiting: this.#waitingRoom.size,
       clients: [...this.#clients.keys()],
       ready: this.#isReady,
     });
@@ -230,7 +227,7 @@ export class SignallingServer implements Server {
     this.#parts.log.info({ clients: this.#clients.size }, 'closing');
     this.#door.gate.drain();
     for (const client of [...this.#clients.keys()]) {
-      client.push(JSON.stringify({ type: 'goodbye', reason: 'draining' }));
+      client.tell({ type: 'goodbye', reason: 'draining' });
       client.flush();
       client.cut('draining', 'the server is closing');
     }

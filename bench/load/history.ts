@@ -32,6 +32,8 @@ export class History {
   readonly #ends = new Map<number, number[]>();
   #sent = 0;
   #answered = 0;
+  /** No number below this one waits for an answer. */
+  #oldestOpen = 0;
 
   constructor(capacity: number) {
     this.#senders = new Int32Array(capacity);
@@ -76,10 +78,27 @@ export class History {
     this.#answer(number, ANSWERS.reported);
   }
 
+  /** Numbers from here on that were reported back, whose sender and recipient fit. */
+  reportedOf(from: number, fits: (sender: number, recipient: number) => boolean): number[] {
+    const numbers: number[] = [];
+    for (let number = from; number < this.#sent; number++) {
+      const reported = this.#answers[number] === ANSWERS.reported;
+      if (reported && fits(this.#senders[number]!, this.#recipients[number]!)) numbers.push(number);
+    }
+    return numbers;
+  }
+
+  /** When a message was meant to leave. */
+  meantAt(number: number): number {
+    return this.#meantAt[number]!;
+  }
+
   /** A client's connection has ended: what it waited for will not be answered. */
   ended(client: number, now: number): void {
     this.#ends.set(client, [...(this.#ends.get(client) ?? []), now]);
-    for (let number = 0; number < this.#sent; number++)
+    while (this.#oldestOpen < this.#sent && this.#answers[this.#oldestOpen] !== ANSWERS.none)
+      this.#oldestOpen++;
+    for (let number = this.#oldestOpen; number < this.#sent; number++)
       if (this.#senders[number] === client) this.#answer(number, ANSWERS.abandoned);
   }
 

@@ -10,6 +10,8 @@ export interface ThinClientOptions {
   /** One of 127.0.0.0/8: each has ports of its own. */
   readonly localAddress: string;
   readonly identity?: Identity;
+  /** Its number in its crowd. */
+  readonly index?: number;
   /** False: a bare echo server, which wants no registration. */
   readonly registers?: boolean;
   /** Frames after the welcome. */
@@ -19,6 +21,7 @@ export interface ThinClientOptions {
 
 export class ThinClient implements FrameHandler, Disposable {
   readonly identity: Identity;
+  readonly index: number;
   /** Its id, as letters to it have it. */
   readonly addressed: Buffer;
   /** It was told to wait for its turn. */
@@ -34,6 +37,7 @@ export class ThinClient implements FrameHandler, Disposable {
   private constructor(options: ThinClientOptions) {
     this.#options = options;
     this.identity = options.identity ?? createIdentity();
+    this.index = options.index ?? 0;
     this.addressed = addressed(this.identity.id);
     const { hostname, port } = new URL(options.url);
     this.socket = connect({

@@ -18,26 +18,25 @@ const startsWith = (payload: Buffer, head: Buffer) =>
 export class Traffic implements Disposable {
   readonly crowd: Crowd;
   readonly history: History;
-  readonly #indexes = new Map<ThinClient, number>();
   readonly #random = seeded(1);
   #dirty: ThinClient[] = [];
   #onAnswer: ((client: ThinClient) => void) | undefined;
 
-  private constructor(url: string, echoes: boolean, capacity: number) {
+  private constructor(urls: readonly string[], echoes: boolean, capacity: number) {
     this.history = new History(capacity);
     const onText = echoes ? this.#echoed : this.#heard;
-    this.crowd = new Crowd({ url, registers: !echoes, onText });
+    const onEnd = ({ index }: ThinClient) => this.history.ended(index, systemClock.now());
+    this.crowd = new Crowd({ urls, registers: !echoes, onText, onEnd });
   }
 
   /** @param capacity how many messages can be sent in all. */
   static async between(
     clients: number,
-    url: string,
+    urls: readonly string[],
     { echoes = false, capacity = 4e6 } = {},
   ): Promise<Traffic> {
-    const traffic = new Traffic(url, echoes, capacity);
+    const traffic = new Traffic(urls, echoes, capacity);
     await traffic.crowd.grow(clients);
-    for (const [index, client] of traffic.crowd.clients.entries()) traffic.#indexes.set(client, index);
     return traffic;
   }
 
@@ -81,7 +80,7 @@ export class Traffic implements Disposable {
   #send(from: ThinClient, meantAt: number): void {
     if (!from.open || this.history.full) return;
     const to = this.#anybody();
-    const number = this.history.send(this.#indexes.get(from)!, this.#indexes.get(to)!, meantAt);
+    const number = this.history.send(from.index, to.index, meantAt);
     if (from.post(to, number) && this.#dirty.push(from) === 1 && this.#onAnswer)
       setImmediate(() => this.#flush());
   }
@@ -89,7 +88,10 @@ export class Traffic implements Disposable {
   #flush(): void {
     const due = this.#dirty;
     this.#dirty = [];
-    for (const client of due) client.flush();
+    for (const client of due) {
+      client.flush();
+      if (!client.open) this.history.ended(client.index, systemClock.now());
+    }
   }
 
   readonly #echoed = (payload: Buffer, client: ThinClient): void => {

@@ -1,16 +1,11 @@
 // `wayleave server`: the signalling server as a command. Runs until told to stop; SIGTERM lets its clients leave, SIGHUP
 // brings a new certificate.
-import { type Command, Option } from 'commander';
-import type { Listening, Server, ServerOptions } from '../../signalling-server/index.js';
+import type { Command } from 'commander';
+import type { Listening, Server } from '../../signalling-server/index.js';
 import { EXIT, type Output, runCommand } from './output.js';
-import {
-  COMMAND_DEFAULTS,
-  CONFIG_VARIABLE,
-  type Configuration,
-  configurationOf,
-  withOrigins,
-} from './server-configuration.js';
-import { type Setting, settingsOf } from './server-settings.js';
+import { CONFIG_VARIABLE, type Configuration, configurationOf, withOrigins } from './server-configuration.js';
+import { addFlags, givenFlags } from './server-flags.js';
+import { settingsOf } from './server-settings.js';
 
 interface Flags {
   config?: string;
@@ -36,9 +31,9 @@ export async function registerServer(program: Command): Promise<void> {
     .description('run the signalling server: all that nodes need to find each other');
   // The other commands need not know its options, and are faster without.
   if (!process.argv.includes('server')) return;
-  const { serverOptionsSchema: schema } = await import('../../signalling-server/options.js');
+  const { OPTION_GROUPS, serverOptionsSchema: schema } = await import('../../signalling-server/options.js');
   const settings = settingsOf(schema);
-  for (const setting of settings) if (setting.flag !== undefined) command.addOption(optionOf(setting));
+  addFlags(command, settings, OPTION_GROUPS);
   command
     .option('--config <file>', `JSON file with any of these options, by their keys (also ${CONFIG_VARIABLE})`)
     .option('--check', 'only check the configuration, and print what it comes to, without secrets')
@@ -58,37 +53,6 @@ export async function registerServer(program: Command): Promise<void> {
         }
       }),
     );
-}
-
-function optionOf({ key, flag, placeholder, kind, why, standard, words }: Setting): Option {
-  const means = [
-    ...(flag!.startsWith('--no-') ? ['Turns off:'] : []),
-    why,
-    ...(words ? [`One of ${words.join(', ')}.`] : []),
-    ...(kind === 'list' ? ['Repeatable, or comma separated.'] : []),
-  ];
-  const usual = COMMAND_DEFAULTS[key as keyof ServerOptions] ?? standard;
-  if (typeof usual === 'number' || typeof usual === 'string') means.push(`(default: ${usual})`);
-  const option = new Option(`${flag}${placeholder}`, means.join(' '));
-  return kind === 'list' ? option.argParser(gather) : option;
-}
-
-function gather(item: string, former: readonly string[] = []): readonly string[] {
-  return [...former, ...item.split(',')];
-}
-
-/** What was really given on the command line, by the keys of the options. */
-function givenFlags(
-  command: Command,
-  settings: readonly Setting[],
-): ReadonlyMap<string, string | readonly string[] | boolean> {
-  const given = new Map<string, string | readonly string[] | boolean>();
-  for (const { key, flag } of settings) {
-    const name = command.options.find(({ long }) => long === flag)?.attributeName();
-    if (name !== undefined && command.getOptionValueSource(name) === 'cli')
-      given.set(key, command.getOptionValue(name));
-  }
-  return given;
 }
 
 async function check({ options, origins }: Configuration, output: Output): Promise<number> {

@@ -15,10 +15,20 @@ export class TokenBucket {
 
   /** Takes a token if there is one. `now` in monotonic milliseconds. */
   take(now: number): boolean {
-    this.#tokens = Math.min(this.#capacity, this.#tokens + (now - this.#filledAt) * this.#perMs);
-    this.#filledAt = now;
+    this.#fill(now);
     if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;
+  }
+
+  /** Milliseconds until there is one. */
+  nextInMs(now: number): number {
+    this.#fill(now);
+    return Math.max(0, (1 - this.#tokens) / this.#perMs);
+  }
+
+  #fill(now: number): void {
+    this.#tokens = Math.min(this.#capacity, this.#tokens + (now - this.#filledAt) * this.#perMs);
+    this.#filledAt = now;
   }
 }

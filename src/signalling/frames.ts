@@ -59,6 +59,8 @@ const turnGrant = z.object({
 const SERVER_FRAMES = {
   /** First on every connection. The client signs the nonce together with the host that it dialled. */
   challenge: z.object({ nonce, protocol: z.literal(PROTOCOL_VERSION) }),
+  /** Many register at this moment: the welcome comes in about `ms` milliseconds. */
+  wait: z.object({ ms: z.number().min(0).max(600_000) }),
   /** Registered; sent again whenever the STUN and TURN endpoints or credentials change. */
   welcome: z.object({
     id: nodeId,

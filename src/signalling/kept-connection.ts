@@ -5,11 +5,8 @@ import { abortError, WayleaveError } from '../errors.js';
 import type { Clock } from '../net/clock.js';
 import { Scope } from '../net/scope.js';
 import type { OnSignallingEvent } from './channel.js';
+import { RetryPause } from './retry-pause.js';
 
-/** Full jitter: a uniform wait between nothing and a bound that doubles from the first value to the second. */
-const RETRY_MS = { first: 250, most: 30_000 } as const;
-/** A connection that lived this long was a good one: the next wait starts small again. */
-const STEADY_AFTER_MS = 30_000;
 /** Somebody waiting cuts the pause short, but tries stay this far apart. */
 const NUDGED_SPACING_MS = 1_000;
 const SEND_WITHIN_MS = 10_000;
@@ -156,7 +153,8 @@ export class KeptConnection<S extends Session, Key, Item> implements AsyncDispos
   async #run(): Promise<void> {
     const { url, clock, onEvent, open, random = Math.random } = this.#options;
     const { signal } = this.#scope;
-    for (let failures = 0; !signal.aborted; ) {
+    const pause = new RetryPause(random);
+    while (!signal.aborted) {
       this.#triedAt = clock.now();
       try {
         const session = await open(signal);
@@ -168,15 +166,14 @@ export class KeptConnection<S extends Session, Key, Item> implements AsyncDispos
         this.#lastFailure = error.message;
         if (signal.aborted) return;
         onEvent({ event: 'signalling-lost', url, reason: error.message });
-        failures = clock.now() - this.#triedAt >= STEADY_AFTER_MS ? 0 : failures + 1;
-        if (takenOver) failures = Number.POSITIVE_INFINITY;
+        pause.lost(clock.now() - this.#triedAt);
+        if (takenOver) pause.takenOver();
       } catch (error) {
         if (signal.aborted) return;
-        failures++;
+        pause.failed();
         this.#failed(error as WayleaveError);
       }
-      const boundMs = Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** failures);
-      await this.#pause(random() * boundMs);
+      await this.#pause(pause.nextMs());
     }
   }
 

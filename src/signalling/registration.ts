@@ -5,7 +5,7 @@ import type { ClientRequest } from 'node:http';
 import type { RawData, WebSocket } from 'ws';
 import { abortError, type ErrorCode, WayleaveError } from '../errors.js';
 import { type Identity, signFor } from '../identity/keys.js';
-import type { Clock } from '../net/clock.js';
+import type { Clock, Deadline } from '../net/clock.js';
 import {
   CLOSE_CODES,
   type ClientFrame,
@@ -20,7 +20,7 @@ import type { Ended, Session } from './kept-connection.js';
 import { measureRoundTrip } from './round-trip.js';
 import { serverDialler } from './server-dialler.js';
 
-/** From the dial to the welcome. Three round trips, and a TLS handshake for wss. */
+/** From the dial, or when the server said it would be, to the welcome: three round trips, and a TLS handshake. */
 const REGISTER_WITHIN_MS = 10_000;
 /** Two pings and a little: one may be lost to a stall. */
 const SILENCE_LIMIT_MS = 45_000;
@@ -67,11 +67,12 @@ export async function register(options: SessionOptions): Promise<ServerSession> 
     },
   });
   return new Promise((resolve, reject) => {
-    const deadline = clock.deadline(REGISTER_WITHIN_MS, signal);
+    let deadline: Deadline;
     let failure: WayleaveError | undefined;
     let registered = false;
     let lastHeardAt = clock.now();
     let answeredAt = lastHeardAt;
+    let firstRoundTripMs: number | undefined;
     let end: (how: Ended) => void;
     const ended = new Promise<Ended>(settle => {
       end = settle;
@@ -85,7 +86,15 @@ export async function register(options: SessionOptions): Promise<ServerSession> 
       const late = 'did not let this node register in time';
       fail(signal.aborted ? abortError(signal) : unreachable(url, late));
     };
-    deadline.signal.addEventListener('abort', onDeadline, { once: true });
+    const letGo = () => {
+      deadline[Symbol.dispose]();
+      deadline.signal.removeEventListener('abort', onDeadline);
+    };
+    const registerWithin = (ms: number) => {
+      deadline = clock.deadline(ms, signal);
+      deadline.signal.addEventListener('abort', onDeadline, { once: true });
+    };
+    registerWithin(REGISTER_WITHIN_MS);
 
     const read = (data: RawData, isBinary: boolean) => {
       lastHeardAt = clock.now();
@@ -96,6 +105,10 @@ export async function register(options: SessionOptions): Promise<ServerSession> 
         if (frame?.type === 'challenge' && !registered) {
           socket.send(JSON.stringify(answer(options, frame)));
           answeredAt = clock.now();
+        } else if (frame?.type === 'wait' && !registered) {
+          firstRoundTripMs ??= clock.now() - answeredAt;
+          letGo();
+          registerWithin(frame.ms + REGISTER_WITHIN_MS);
         } else if (frame?.type === 'welcome') welcome(frame);
         else if (registered) options.onFrame(frame);
       } catch (cause) {
@@ -107,9 +120,8 @@ export async function register(options: SessionOptions): Promise<ServerSession> 
       options.onGreeting(greeting);
       if (registered) return;
       registered = true;
-      deadline[Symbol.dispose]();
-      deadline.signal.removeEventListener('abort', onDeadline);
-      let roundTripMs = clock.now() - answeredAt;
+      letGo();
+      let roundTripMs = firstRoundTripMs ?? clock.now() - answeredAt;
       resolve({
         get roundTripMs() {
           return roundTripMs;
@@ -141,8 +153,7 @@ export async function register(options: SessionOptions): Promise<ServerSession> 
     });
     socket.on('close', (code, reason) => {
       life.abort();
-      deadline[Symbol.dispose]();
-      deadline.signal.removeEventListener('abort', onDeadline);
+      letGo();
       failure ??= closedWith(url, code, reason.toString());
       reject(failure); // without effect once registered
       end({ error: failure, takenOver: code === CLOSE_CODES.takenOver });

@@ -7,8 +7,9 @@ import { Envelopes } from './envelope.js';
 import { readServerFrame } from './frames.js';
 import type { PeerMessage } from './messages.js';
 
+const mapped = { host: '192.0.2.1', port: 1 };
 const place: PeerMessage<'punch-answer'>['answer'] = {
-  mapped: { host: '192.0.2.1', port: 1 },
+  mapped,
   tcp: {
     kind: 'nat',
     mapping: 'endpoint-independent',
@@ -22,6 +23,9 @@ const place: PeerMessage<'punch-answer'>['answer'] = {
 const SAID: readonly PeerMessage[] = [
   { type: 'punch-offer', address: 'wl1', round: 1, places: [place], roundTripMs: 1 },
   { type: 'punch-answer', round: 1, place: 0, answer: place, startInMs: 1 },
+  { type: 'relay-offer', address: 'wl1', servers: [mapped] },
+  { type: 'relay-address', relayed: mapped, transport: 'tcp' },
+  { type: 'relay-answer', relayed: mapped },
 ];
 
 /** In pieces of a few milliseconds. */

@@ -2,6 +2,7 @@
 // attempt lives. Made when a strategy first asks, and ended with a `cancel` where the peer cannot know that it is over.
 import type { NodeAddress } from '../address/node-address.js';
 import type { AttemptChannel, SignallingChannel } from '../signalling/channel.js';
+import { isBroker } from '../signalling/server-url.js';
 import type { Signalling } from '../signalling/signalling.js';
 import type { TurnServer } from '../turn/turn-server.js';
 import { contactableServers } from './peer-servers.js';
@@ -33,16 +34,17 @@ export class AttemptSignalling {
 
   /** Relays of our own servers and of the peer's, where registering brings a grant. */
   async turnServers(signal: AbortSignal): Promise<TurnServer[]> {
-    await this.#registered(signal);
-    return await turnServers(this.#channels());
+    const channels = this.#channels();
+    const servers = channels.filter(({ url }) => !isBroker(url)); // a broker is there sooner, and grants nothing
+    await anyRegistered(servers, signal);
+    return await turnServers(channels);
   }
 
   /** Milliseconds to the nearest server and back; 0 while none is known. */
   async roundTripMs(signal: AbortSignal): Promise<number> {
-    await this.#registered(signal);
-    const known = this.#channels().flatMap(({ roundTripMs }) =>
-      roundTripMs === undefined ? [] : [roundTripMs],
-    );
+    const channels = this.#channels();
+    await anyRegistered(channels, signal);
+    const known = channels.flatMap(({ roundTripMs }) => (roundTripMs === undefined ? [] : [roundTripMs]));
     return known.length > 0 ? Math.min(...known) : 0;
   }
 
@@ -62,9 +64,9 @@ export class AttemptSignalling {
     this.#leases ??= this.#servers.map(url => this.#signalling.open(url));
     return [...new Set([...this.#signalling.channels, ...this.#leases.map(({ channel }) => channel)])];
   }
+}
 
-  /** Settles when one server has registered us, or none can. */
-  async #registered(signal: AbortSignal): Promise<void> {
-    await Promise.any(this.#channels().map(channel => channel.ready(signal))).catch(() => {});
-  }
+/** Settles when one of them has registered us, or none can. */
+async function anyRegistered(channels: readonly SignallingChannel[], signal: AbortSignal): Promise<void> {
+  await Promise.any(channels.map(channel => channel.ready(signal))).catch(() => {});
 }

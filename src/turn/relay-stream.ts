@@ -1,13 +1,13 @@
 // One end of a relayed pipe: an allocation on the nearest of several TURN servers, and through it an ordered,
-// reliable byte stream to the other end's relayed address (RFC 6062; over datagrams where a server has only those). Both ends need to reach no more than
-// their server's own port. How they tell each other their relayed addresses is the strategy's business.
+// reliable byte stream to the other end's relayed address (RFC 6062; over datagrams where a server has only those).
+// Both ends need to reach no more than their server's own port. How they tell each other their relayed addresses is the
+// strategy's business.
 import type { Duplex } from 'node:stream';
 import { abortError, WayleaveError } from '../errors.js';
-import { type Clock, systemClock } from '../net/clock.js';
+import { systemClock } from '../net/clock.js';
 import { type Endpoint, formatEndpoint } from '../net/endpoint.js';
-import type { Family } from '../net/ip-scope.js';
 import type { RelayedTransport } from './allocation.js';
-import { type Cancellable, openTurn, type TurnClient } from './client.js';
+import { type Cancellable, type OpenOptions, openTurn, type TurnClient } from './client.js';
 import { type DatagramRole, openDatagramStream } from './datagram-stream.js';
 import type { ServerRest } from './server-rest.js';
 import type { TurnServer } from './turn-server.js';
@@ -17,17 +17,11 @@ const HEAD_START_MS = 250;
 /** Connections that `accept` did not ask for (yet): more than one is a stranger's doing, and the oldest gives way. */
 const MAX_EARLY = 4;
 
-export interface RelayOptions {
+export interface RelayOptions extends Omit<OpenOptions, 'lifetimeS'> {
   /** Default: `tcp`. */
   readonly relayed?: RelayedTransport;
-  /** Family of the relayed address. Default: the server's choice. */
-  readonly family?: Family | undefined;
-  /** How often each allocation keeps its way to the server open. Default: 15,000. */
-  readonly keepAliveMs?: number | undefined;
   /** Remembers which servers are full; share one among all calls. Default: nothing is remembered. */
   readonly rest?: ServerRest;
-  readonly clock?: Clock;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**

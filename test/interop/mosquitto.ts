@@ -19,7 +19,10 @@ export interface Mosquitto extends AsyncDisposable {
   /** The certificate that signs its own, as a file for NODE_EXTRA_CA_CERTS. */
   readonly caFile: string;
   log(): string;
-  kill(signal?: NodeJS.Signals): Promise<void>;
+  kill(): Promise<void>;
+  /** It is there, and does nothing; then it goes on. */
+  stall(): void;
+  goOn(): void;
   start(): Promise<void>;
 }
 
@@ -65,12 +68,12 @@ export async function startMosquitto({
   await writeFile(file('mosquitto.conf'), `${lines.join('\n')}\n`);
   let child: ChildProcess | undefined;
   let text = '';
-  const kill = async (signal: NodeJS.Signals = 'SIGKILL') => {
+  const kill = async () => {
     const dying = child;
     child = undefined;
     if (!dying || dying.exitCode !== null) return;
     const closed = once(dying, 'close');
-    dying.kill(signal);
+    dying.kill('SIGKILL');
     await closed;
   };
   const start = async () => {
@@ -101,6 +104,8 @@ export async function startMosquitto({
     log: () => text,
     kill,
     start,
+    stall: () => void child?.kill('SIGSTOP'),
+    goOn: () => void child?.kill('SIGCONT'),
     async [Symbol.asyncDispose]() {
       await kill();
       await rm(directory, { recursive: true, force: true });

@@ -157,7 +157,7 @@ describeMosquitto('at a broker where anybody may do anything', () => {
     const recipient = { id: bob.id, sealingKey: bob.sealingPublicKey };
     const sending = alice.signalling.send(recipient, { attempt: 'x', side: 'initiator', body: REQUEST });
     await expect(sending).rejects.toMatchObject({ code: 'peer-not-registered' });
-    expect(heardAt(topicsOf(alice.identity.id).receipt)).toHaveLength(1);
+    expect(heardAt(topicsOf(alice.identity.id).receipt).length).toBeGreaterThan(0);
   });
 
   it.each([

@@ -3,13 +3,14 @@
 import { createServer as createTcpServer } from 'node:net';
 import { connectAsync } from 'mqtt';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createServer } from '../../signalling-server/index.js';
 import { createNode } from '../../src/index.js';
 import { Scope } from '../../src/net/scope.js';
 import { topicsOf } from '../../src/signalling/broker-topics.js';
 import { createSignalling } from '../../src/signalling/signalling.js';
 import { requesterAt } from '../node/requester.js';
 import { requirement } from '../requirements.js';
-import { type Member, member, REQUEST, until } from '../unit/signalling/members.js';
+import { type Member, member, REQUEST, strangeClock, until } from '../unit/signalling/members.js';
 import { startMosquitto } from './mosquitto.js';
 
 const describeMosquitto = await requirement('mosquitto');
@@ -55,6 +56,26 @@ describeMosquitto('the channel to a broker', () => {
     await expect(ask(alice, alice, 'x')).rejects.toMatchObject({ code: 'server-unreachable' });
   });
 
+  it('a broker that stalls: a message is given up, leaving takes half a second, and it may go on', async () => {
+    const broker = scope.use(await startMosquitto());
+    const [alice, bob] = [
+      member(scope, [broker.url], strangeClock({ factor: 5 })),
+      member(scope, [broker.url]),
+    ];
+    await Promise.all([alice.signalling.ready(), bob.signalling.ready()]);
+    broker.stall();
+    const failed = { code: 'server-unreachable', message: expect.stringContaining('did not acknowledge') };
+    await expect(ask(alice, bob, 'stalled')).rejects.toMatchObject(failed);
+    const leaving = member(scope, [broker.url]);
+    await alice.signalling[Symbol.asyncDispose]();
+    await leaving.signalling[Symbol.asyncDispose]();
+    broker.goOn();
+    const carol = member(scope, [broker.url]);
+    await carol.signalling.ready();
+    await ask(carol, bob, 'goes on');
+    expect(count(bob, 'signalling-lost')).toBe(0);
+  });
+
   it('a send ends with its signal, with its channel, and when too many wait', async () => {
     const broker = scope.use(await startMosquitto());
     const alice = member(scope, [broker.url]);
@@ -93,7 +114,22 @@ describeMosquitto('the channel to a broker', () => {
     await until(() => notes.length === 4);
     expect(notes).toEqual([1, 0, 1, 0]);
     await watcher.endAsync();
-    await expect.poll(held, { timeout: 5000 }).toBeLessThanOrEqual(before);
+    await until(() => held() <= before);
+  });
+
+  it('a request goes through a server of ours, which says where it comes from, also when a broker is there sooner', async () => {
+    const broker = scope.use(await startMosquitto());
+    const server = scope.use(await createServer({ host: '127.0.0.1', port: 0 }));
+    const url = server.listening.signalling;
+    const [alice, bob] = [member(scope, [broker.url]), member(scope, [broker.url, url])];
+    await Promise.all([alice.signalling.ready(), ...bob.signalling.channels.map(channel => channel.ready())]);
+    const seen: (string | undefined)[] = [];
+    bob.signalling.onRequest(({ seenFrom }) => seen.push(seenFrom));
+    const request = { side: 'initiator', body: REQUEST } as const;
+    await alice.signalling.send(bob.recipient, { attempt: 'a', ...request }, { servers: [broker.url, url] });
+    await server.close(); // and without it, through the broker
+    await alice.signalling.send(bob.recipient, { attempt: 'b', ...request }, { servers: [broker.url, url] });
+    expect(seen).toEqual(['127.0.0.1', undefined]);
   });
 
   it('the round trip is measured, and a broker greets nobody', async () => {

@@ -92,6 +92,16 @@ describe('expectations of kinds outside the usual matrix', () => {
     ]);
     expect(expectation(natKind('dual-stack'), natKind('ipv6-firewall'), all).strategies).toEqual(['punch']);
   });
+  test('blocked UDP is no obstacle: punched over TCP, also opposite random ports', () => {
+    for (const [a, b] of [
+      ['udp-blocked', 'symmetric-random'],
+      ['symmetric-random', 'udp-blocked'],
+    ] as const) {
+      const { strategies, reason } = expectation(natKind(a), natKind(b), all);
+      expect(strategies).toEqual(['punch']);
+      expect(reason).toContain('birthday');
+    }
+  });
   test('a gateway that opens ports on request makes its hosts dialable', () => {
     expect(expectation(natKind('symmetric-random'), natKind('port-mapping'), all).strategies).toEqual([
       'direct',

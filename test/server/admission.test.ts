@@ -15,7 +15,13 @@ afterEach(async () => {
 
 async function start(options: ServerOptions = {}): Promise<string> {
   const server = scope.use(
-    await createServer({ host: '127.0.0.1', port: 0, connectionsPerIp: 5000, ...options }),
+    await createServer({
+      host: '127.0.0.1',
+      port: 0,
+      connectionsPerIp: 5000,
+      registrationsPerSecond: 10_000,
+      ...options,
+    }),
   );
   return `ws://127.0.0.1:${new URL(server.listening.signalling).port}/`;
 }

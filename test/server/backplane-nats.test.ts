@@ -7,7 +7,7 @@ import { systemClock } from '../../src/net/clock.js';
 import { Scope } from '../../src/net/scope.js';
 import { requirement } from '../requirements.js';
 import { until } from '../unit/signalling/members.js';
-import { joinedBackplane, type NatsProcess, startNats } from './nats.js';
+import { freePort, joinedBackplane, type NatsProcess, startNats } from './nats.js';
 import { frame, idOf, seat } from './seats.js';
 
 const describeNats = await requirement('nats');
@@ -229,5 +229,43 @@ describeNats('backplanes joined through NATS', () => {
     expect(b.log).toEqual([]);
     expect(await one!.pass(b.id, TEXTS[1]!)).toBe('sent');
     expect(b.log).toEqual([TEXTS[1]]);
+  });
+});
+
+describeNats('backplanes at two NATS servers that are one cluster', () => {
+  let scope = new Scope();
+  afterEach(async () => {
+    await scope.close();
+    scope = new Scope();
+  });
+
+  it('one id, one seat; and when one NATS server dies, its processes go to the other', async () => {
+    const routes = [await freePort(), await freePort()];
+    const cluster = (index: number) =>
+      `cluster { name: c, listen: "127.0.0.1:${routes[index]}", routes: ["nats://127.0.0.1:${routes[1 - index]}"] }`;
+    const [east, west] = [await startNats(scope, cluster(0)), await startNats(scope, cluster(1))];
+    const one = await joinedBackplane(scope, east, west);
+    const two = await joinedBackplane(scope, west, east);
+    const b = seat('b');
+    await two.take(b);
+    // what one NATS server knows the other learns a little later
+    const reached = async (text: string) => {
+      while ((await one.pass(b.id, text)) !== 'sent') await systemClock.sleep(10);
+    };
+    await reached(TEXTS[0]!);
+    for (let round = 0; round < 20; round++) {
+      const rivals = [seat('r'), seat('r')] as const;
+      await Promise.all([one.take(rivals[0]), two.take(rivals[1])]);
+      await until(() => rivals.some(({ log }) => log.length > 0));
+      await systemClock.sleep(5);
+      expect(rivals.flatMap(({ log }) => log)).toEqual(['taken over']);
+      one.leave(rivals[0]);
+      two.leave(rivals[1]);
+    }
+    await west.kill();
+    await until(() => !two.figures.joined);
+    await until(() => two.figures.joined);
+    await reached(TEXTS[1]!);
+    expect(b.log).toEqual([TEXTS[0], TEXTS[1]]);
   });
 });

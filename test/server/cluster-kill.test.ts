@@ -1,5 +1,5 @@
-// One of two server processes is killed (SIGKILL) while both are busy: what its clients and the other's notice, and
-// what became of every single message.
+// Two server processes, both busy, of which one is killed (SIGKILL), or NATS between them: what their clients notice,
+// and what became of every single message.
 import { afterEach, expect, it } from 'vitest';
 import { systemClock } from '../../src/net/clock.js';
 import { Scope } from '../../src/net/scope.js';
@@ -8,7 +8,7 @@ import type { Pipe } from '../../src/pipe/pipe.js';
 import { requirement } from '../requirements.js';
 import { until } from '../unit/signalling/members.js';
 import { startBalancer, startMember } from './cluster.js';
-import { History, Roamer } from './history.js';
+import { type Entry, History, Roamer } from './history.js';
 import { startNats } from './nats.js';
 
 const CLIENTS_EACH = 12;
@@ -22,8 +22,8 @@ afterEach(async () => {
   scope = new Scope();
 });
 
-describeNats('one of two processes killed at load', () => {
-  it('its clients return, the other’s notice nothing, no acknowledged message is lost, none is doubled', async () => {
+describeNats('killed at load: a process, or NATS', () => {
+  it('a process: its clients return, the other’s notice nothing, no acknowledged message is lost, none is doubled', async () => {
     const nats = await startNats(scope);
     const [doomed, other] = [await startMember(scope, nats.url), await startMember(scope, nats.url)];
     const history = new History();
@@ -65,6 +65,39 @@ describeNats('one of two processes killed at load', () => {
     after.abort();
     await Promise.all(again);
     expect(new Set(history.entries.slice(before).map(({ outcome }) => outcome))).toEqual(new Set(['sent']));
+  });
+
+  it('NATS killed and restarted: nobody is cut off, near messages all arrive, far ones once or are reported', async () => {
+    const nats = await startNats(scope);
+    const [east, west] = [await startMember(scope, nats.url), await startMember(scope, nats.url)];
+    const history = new History();
+    const some = ({ url }: { url: string }) =>
+      Array.from({ length: CLIENTS_EACH }, () => new Roamer(scope, [url], history));
+    const eastern = some(east);
+    const all = [...eastern, ...some(west)];
+    await until(() => all.every(({ registered }) => registered));
+    const stop = new AbortController();
+    const chats = all.map(roamer => roamer.chat(all, 2, stop.signal));
+    const isFar = ({ from, to }: Entry) => eastern.includes(from) !== eastern.includes(to);
+    await systemClock.sleep(500);
+    await nats.kill();
+    await until(() => history.entries.some(({ outcome }) => outcome === 'unavailable'));
+    await nats.start();
+    const restartedAt = history.entries.length;
+    await until(() =>
+      history.entries.slice(restartedAt).some(entry => isFar(entry) && entry.outcome === 'sent'),
+    );
+    await systemClock.sleep(500);
+    stop.abort();
+    await Promise.all(chats);
+
+    expect(all.filter(({ lost }) => lost > 0)).toEqual([]);
+    await until(() => history.acknowledged.every(({ arrivals }) => arrivals > 0));
+    expect(history.entries.filter(({ arrivals }) => arrivals > 1)).toEqual([]);
+    const outcomes = (which: (entry: Entry) => boolean) =>
+      new Set(history.entries.filter(which).map(({ outcome }) => outcome));
+    expect(outcomes(entry => !isFar(entry))).toEqual(new Set(['sent']));
+    expect(outcomes(isFar)).toEqual(new Set(['sent', 'unavailable']));
   });
 
   it('nodes behind one name come back by themselves, and are reached again', async () => {

@@ -1,5 +1,5 @@
 // Clients that mean harm, and those that vanish: what they get, and that an honest one is served all the while
-// (security.md, rows 17 to 20). How fast it is served meanwhile is what `npm run bench -- signalling` measures.
+// (security.md, rows 17 to 20). How fast it is served meanwhile is what `npm run bench -- load` measures.
 import { afterEach, describe, expect, it } from 'vitest';
 import { createServer, type Listening, type ServerOptions } from '../../signalling-server/index.js';
 import { systemClock } from '../../src/net/clock.js';

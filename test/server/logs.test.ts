@@ -17,6 +17,7 @@ import { RawClient as TurnClient, UDP } from './turn-raw.js';
 const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
 const TURN_SECRET = 'the-secret-of-all-relays-1234';
 const FIXED_CREDENTIAL = 'a-fixed-credential-5678';
+const NATS_PASSWORD = 'a-password-of-nats-9012';
 const SOURCE = '203.0.113.9';
 
 let scope = new Scope();
@@ -49,6 +50,7 @@ async function start(level: string) {
           logLevel: level,
         },
         ...{ tlsCert: path('cert.pem'), tlsKey: path('key.pem'), turnSecretFile: path('secret') },
+        nats: [`nats://someone:${NATS_PASSWORD}@127.0.0.1:9`], // where nobody answers
         turn: [{ urls: ['turn:192.0.2.1'], username: 'someone', credential: FIXED_CREDENTIAL }],
       }),
     ),
@@ -135,7 +137,7 @@ describe('the log', () => {
       expect(told).toContain(text);
     expect(entries.find(({ msg }) => msg === 'banned')).toMatchObject({ source: SOURCE, seconds: 60 });
     const keyLines = key.split('\n').filter(line => line !== '' && !line.startsWith('-'));
-    const all = [...secrets, ...keyLines, TURN_SECRET, FIXED_CREDENTIAL];
+    const all = [...secrets, ...keyLines, TURN_SECRET, FIXED_CREDENTIAL, NATS_PASSWORD];
     expect(all.length).toBeGreaterThan(8);
     expect(all.filter(secret => secret.length < 10)).toEqual([]);
     expect(all.filter(secret => output.log.includes(secret))).toEqual([]);

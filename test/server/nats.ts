@@ -63,9 +63,9 @@ export async function startNats(scope: Scope, config = ''): Promise<NatsProcess>
 }
 
 /** One server process's part, joined. */
-export async function joinedBackplane(scope: Scope, nats: NatsProcess): Promise<NatsBackplane> {
+export async function joinedBackplane(scope: Scope, ...nats: NatsProcess[]): Promise<NatsBackplane> {
   const backplane = new NatsBackplane({
-    servers: [parseNatsUrl(nats.url)!],
+    servers: nats.map(({ url }) => parseNatsUrl(url)!),
     dial: await loadNats(),
     log: await createLog('silent'),
   });
@@ -75,7 +75,7 @@ export async function joinedBackplane(scope: Scope, nats: NatsProcess): Promise<
 }
 
 /** A TCP port of loopback that nothing listens on at the moment. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -62,6 +62,20 @@ describe('server.json', () => {
   });
 });
 
+describe('docs/operations.md and docs/self-hosting.md', () => {
+  it.each(['docs/operations.md', 'docs/self-hosting.md'])('%s: the files that it names are there', path => {
+    const braces = (name: string) => {
+      const list = /^(.*)\{(.*)\}(.*)$/.exec(name);
+      return list ? list[2]!.split(',').map(word => `${list[1]}${word}${list[3]}`) : [name];
+    };
+    const named = [...text(path).matchAll(/`((?:test|packaging)\/[\w{},./-]+)`/g)].flatMap(([, name]) =>
+      braces(name!),
+    );
+    expect(named.length).toBeGreaterThan(1);
+    expect(named.filter(name => !existsSync(at(name)))).toEqual([]);
+  });
+});
+
 interface Service {
   readonly image: string;
   readonly environment?: Readonly<Record<string, string>>;

@@ -64,6 +64,20 @@ describe('X-Forwarded-For', () => {
     );
   });
 
+  it.each([
+    ['10.0.0.5', '10.0.0.5', true],
+    ['10.0.0.5', '10.0.0.6', false],
+    ['10.0.0.0/8', '10.255.0.1', true],
+    ['10.0.0.0/8', '11.0.0.1', false],
+    ['::ffff:10.0.0.5', '10.0.0.5', true],
+    ['2001:DB8::/32', '2001:db8:ffff::1', true],
+    ['2001:db8::/32', '2001:db9::1', false],
+    ['::/0', '10.0.0.5', false],
+    ['0.0.0.0/0', 'no address', false],
+  ])('a list of %s holds %s: %s', (network, host, expected) => {
+    expect(trusting([network])(host)).toBe(expected);
+  });
+
   it('100 KB of it are read like any other', () => {
     expect(clientAddress(proxy, '10.0.0.1, '.repeat(10_000), trusts)).toBeUndefined();
     expect(clientAddress(proxy, `${'10.0.0.1, '.repeat(10_000)}10.0.0.2`, trusts)).toEqual({

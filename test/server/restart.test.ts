@@ -1,5 +1,5 @@
 // The server killed without a word and started again: what nodes have among themselves goes on, and they come back by
-// themselves (security.md, row 22). How fast thousands of them do is what `npm run bench -- signalling` measures.
+// themselves (security.md, row 22). How fast thousands of them do is what `npm run bench -- load` measures.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';

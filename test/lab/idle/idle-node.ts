@@ -20,10 +20,10 @@ async function tellEnd(pipe: Pipe): Promise<void> {
 if (address === undefined) {
   node.onMessage((message, _, pipe) => void pipe.send(message).catch(() => {}));
   node.onPipe(pipe => void tellEnd(pipe));
-  await node.ready();
+  await node.ready({ timeoutMs: 60_000 });
   tell({ event: 'listening', address: node.address.toString() });
 } else {
-  await node.ready();
+  await node.ready({ timeoutMs: 60_000 });
   const pipe = await node.connect(address, { strategies: [strategy as StrategyName] });
   pipe.onMessage(message => tell({ event: 'echoed', data: message.toString() }));
   void tellEnd(pipe);

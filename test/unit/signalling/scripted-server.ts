@@ -13,12 +13,15 @@ export interface ScriptedServer extends AsyncDisposable {
   readonly clients: Map<string, WebSocket>;
   /** How many connections there have been. */
   readonly connections: number;
+  welcome(id: string): void;
   deliver(to: string, frame: { from: string; seenFrom?: string; box: string }): void;
 }
 
 export interface Script {
   /** Instead of a challenge, this is the first thing that a client hears; null: nothing at all. */
   readonly greetWith?: string | null;
+  /** The answer to a registration, instead of a welcome. */
+  readonly onRegister?: string;
   /** A registered client has sent something. Default: it is acknowledged and passed on. */
   onSend?(from: string, frame: ClientFrames['send'], server: ScriptedServer): void;
   /** Pings as the real server does; default: never. */
@@ -37,6 +40,11 @@ export async function scriptedServer(script: Script = {}): Promise<ScriptedServe
     clients,
     get connections() {
       return connections;
+    },
+    welcome(id) {
+      const limits = { boxBytes: 16_384, messagesPerSecond: 20, burst: 40 };
+      const seenAs = { host: '127.0.0.1', port: 1 };
+      clients.get(id)?.send(JSON.stringify({ type: 'welcome', id, seenAs, stun: [], turn: [], limits }));
     },
     deliver(to, { from, seenFrom = '127.0.0.1', box }) {
       clients.get(to)?.send(JSON.stringify({ type: 'deliver', from, seenFrom, box }));
@@ -63,9 +71,8 @@ export async function scriptedServer(script: Script = {}): Promise<ScriptedServe
       if (frame.type === 'register') {
         id = frame.id;
         clients.set(id, socket);
-        const limits = { boxBytes: 16_384, messagesPerSecond: 20, burst: 40 };
-        const seenAs = { host: '127.0.0.1', port: 1 };
-        socket.send(JSON.stringify({ type: 'welcome', id, seenAs, stun: [], turn: [], limits }));
+        if (script.onRegister) socket.send(script.onRegister);
+        else self.welcome(id);
         const ping = script.pingEveryMs && setInterval(() => socket.ping(), script.pingEveryMs);
         socket.on('close', () => clearInterval(ping));
       } else if (script.onSend) script.onSend(id, frame, self);

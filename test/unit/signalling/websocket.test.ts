@@ -10,6 +10,7 @@ import { Scope } from '../../../src/net/scope.js';
 import { listenTcp } from '../../../src/net/sockets.js';
 import type { Parcel, Recipient, SignallingEvent } from '../../../src/signalling/channel.js';
 import { WebSocketChannel } from '../../../src/signalling/websocket.js';
+import { FakeClock } from '../../fake-clock.js';
 import { strangeClock, until } from './members.js';
 import { scriptedServer } from './scripted-server.js';
 
@@ -33,6 +34,16 @@ function channelTo(url: string, clock: Clock = systemClock, identity = createIde
   channel.onParcel(parcel => parcels.push(parcel));
   const count = (name: SignallingEvent['event']) => events.filter(({ event }) => event === name).length;
   return { channel, id: identity.id, identity, events, parcels, count };
+}
+
+/** Stands still, and knows which limits were set. */
+class RecordingClock extends FakeClock {
+  readonly deadlines: number[] = [];
+
+  override deadline(...of: Parameters<Clock['deadline']>) {
+    this.deadlines.push(of[0]);
+    return super.deadline(...of);
+  }
 }
 
 const BOX = Buffer.from('not sealed: the channel does not care');
@@ -100,6 +111,24 @@ describe('registration', () => {
       await expect(channel.ready()).rejects.toMatchObject({ code: 'server-unreachable' });
     },
   );
+
+  it.each([
+    ['welcomes it then', true],
+    ['forgets it', false],
+  ])('a server that has it wait its turn, and %s', async (_, welcomes) => {
+    const server = scope.use(await scriptedServer({ onRegister: '{"type":"wait","ms":20000}' }));
+    const clock = new RecordingClock();
+    const { channel, id } = channelTo(server.url, clock);
+    const ready = channel.ready().catch(error => error);
+    await until(() => clock.deadlines.includes(30_000)); // its own 10 s begin when its turn has come
+    await clock.advance(29_000);
+    if (welcomes) server.welcome(id);
+    else await clock.advance(1_000);
+    const outcome = welcomes ? undefined : expect.objectContaining({ code: 'server-unreachable' });
+    expect(await ready).toEqual(outcome);
+    expect(channel.registered).toBe(welcomes);
+    if (welcomes) expect(channel.roundTripMs).toBeLessThan(1_000); // the wait is none of it
+  });
 
   it('ready ends with its signal', async () => {
     const server = scope.use(await scriptedServer({ greetWith: null }));
