@@ -36,7 +36,7 @@ export class BackplaneLink {
   readonly #process: string;
   readonly #clock: Clock;
   readonly #events: LinkEvents;
-  #claims: (readonly [NodeId, number])[] = [];
+  #claims: (readonly [id: NodeId, stamp: number, way: string])[] = [];
   #deliveries: Delivery[] = [];
   #outcomes = new Map<string, Map<Outcome, number[]>>();
   #confirmation: { readonly promise: Promise<void>; readonly settle: () => void } | undefined;
@@ -86,8 +86,8 @@ export class BackplaneLink {
     }
   }
 
-  claim(id: NodeId, stamp: number): void {
-    this.#claims.push([id, stamp]);
+  claim(id: NodeId, stamp: number, way: string): void {
+    this.#claims.push([id, stamp, way]);
     this.#schedule();
   }
 

@@ -26,6 +26,7 @@ type OnWritten = (error?: Error | null) => void;
 
 export class Client implements Seat {
   readonly id: NodeId;
+  readonly way: string;
   /** The IP address that it connected from. */
   readonly seenFrom: string;
   /** Start of every delivery from this client; only the box is missing. */
@@ -50,7 +51,7 @@ export class Client implements Seat {
   #cutFor: CutReason | undefined;
 
   constructor(
-    id: NodeId,
+    { id, way }: { id: NodeId; way: string },
     seenFrom: string,
     { socket, stream }: { socket: WebSocket; stream: Duplex },
     options: ResolvedServerOptions,
@@ -60,6 +61,7 @@ export class Client implements Seat {
     onDirty: (client: Client) => void,
   ) {
     this.id = id;
+    this.way = way;
     this.seenFrom = seenFrom;
     // id and address hold no character that JSON would escape
     this.deliveryHead = `{"type":"deliver","from":"${id}","seenFrom":"${seenFrom}","box":"`;

@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { ServerOptions } from '../../signalling-server/index.js';
+import { systemClock } from '../../src/net/clock.js';
 
 export interface Usage {
   readonly cpuMicros: number;
@@ -32,10 +33,12 @@ export class Subject implements AsyncDisposable {
     this.url = url;
   }
 
-  static async start(order: Order): Promise<Subject> {
+  /** @param stderr a file descriptor for its log. */
+  static async start(order: Order, stderr: number | 'inherit' = 'inherit'): Promise<Subject> {
     const script = fileURLToPath(new URL('./server-process.js', import.meta.url));
     const execArgv = [...process.execArgv, '--expose-gc', ...profileFlags(order)];
-    const child = fork(script, [JSON.stringify(order)], { execArgv });
+    const stdio = ['ignore', 'inherit', stderr, 'ipc'] as const;
+    const child = fork(script, [JSON.stringify(order)], { execArgv, stdio: [...stdio] });
     const [url] = (await once(child, 'message')) as [string];
     return new Subject(child, url);
   }
@@ -44,6 +47,16 @@ export class Subject implements AsyncDisposable {
   async usage({ collect = false } = {}): Promise<Usage> {
     this.#child.send({ collect });
     return ((await once(this.#child, 'message')) as [Usage])[0];
+  }
+
+  /** Resident memory when nothing is left to collect: the least of a few looks, since pages go back slowly. */
+  async restingBytes(): Promise<number> {
+    let least = Number.POSITIVE_INFINITY;
+    for (let look = 0; look < 4; look++) {
+      await systemClock.sleep(1_000);
+      least = Math.min(least, (await this.usage({ collect: true })).rssBytes);
+    }
+    return least;
   }
 
   /** Ends it without a chance to say goodbye. */
