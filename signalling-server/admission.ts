@@ -11,7 +11,7 @@ import {
   parseFrame,
   registrationProof,
 } from '../src/signalling/frames.js';
-import { seatWay } from './seat-table.js';
+import { seatWay } from './backplane/seat-table.js';
 
 /** A nonce for one connection. */
 export function freshNonce(): string {

@@ -5,7 +5,7 @@ import type { WebSocket } from 'ws';
 import type { NodeId } from '../src/identity/node-id.js';
 import { TokenBucket } from '../src/net/token-bucket.js';
 import { CLOSE_CODES, type ServerFrame } from '../src/signalling/frames.js';
-import type { Seat } from './backplane.js';
+import type { Seat } from './backplane/backplane.js';
 import type { Counts, CutReason, UndeliveredReason } from './counts.js';
 import type { ResolvedServerOptions } from './options.js';
 import { asciiJson, textFrame } from './text-frames.js';

@@ -1,7 +1,7 @@
 // Whatever arrives from NATS, only a DecodeError leaves the decoders, and soon (security.md, row 3).
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import * as wire from '../../signalling-server/backplane-wire.js';
+import * as wire from '../../signalling-server/backplane/wire.js';
 import { DecodeError } from '../../src/errors.js';
 import { createIdentity } from '../../src/identity/keys.js';
 import { MAX_BOX_BYTES } from '../../src/signalling/frames.js';

@@ -2,7 +2,7 @@
 // and what is left when NATS is away or somebody talks nonsense there.
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { NatsBackplane } from '../../signalling-server/backplane-nats.js';
+import type { NatsBackplane } from '../../signalling-server/backplane/nats.js';
 import { systemClock } from '../../src/net/clock.js';
 import { Scope } from '../../src/net/scope.js';
 import { requirement } from '../requirements.js';

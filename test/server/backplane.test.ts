@@ -1,7 +1,7 @@
 // What every backplane must do, whatever stands behind it.
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type Backplane, EmbeddedBackplane } from '../../signalling-server/backplane.js';
-import { seatWay } from '../../signalling-server/seat-table.js';
+import { type Backplane, EmbeddedBackplane } from '../../signalling-server/backplane/backplane.js';
+import { seatWay } from '../../signalling-server/backplane/seat-table.js';
 import { Scope } from '../../src/net/scope.js';
 import { requirement } from '../requirements.js';
 import { joinedBackplane, startNats } from './nats.js';

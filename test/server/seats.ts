@@ -1,6 +1,6 @@
 // Seats and frames for tests of backplanes.
-import type { Seat } from '../../signalling-server/backplane.js';
-import { seatWay } from '../../signalling-server/seat-table.js';
+import type { Seat } from '../../signalling-server/backplane/backplane.js';
+import { seatWay } from '../../signalling-server/backplane/seat-table.js';
 
 /** An id, by its first letter. */
 export const idOf = (letter: string): string => letter.repeat(52);

@@ -1,6 +1,6 @@
 // Who is where. The router knows only this interface; the embedded backplane below is one process's memory, and
 // others join several processes into one service.
-import type { NodeId } from '../src/identity/node-id.js';
+import type { NodeId } from '../../src/identity/node-id.js';
 import { SeatTable } from './seat-table.js';
 
 /** A registered client of this process, as a backplane sees it. */

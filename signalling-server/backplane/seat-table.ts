@@ -2,7 +2,7 @@
 // dial a further one that a peer's address holds: it has one seat for each of those ways, and they live side by
 // side. Whoever comes by a way again, or as another process with the same key, displaces who was there.
 import { createHash, randomBytes } from 'node:crypto';
-import type { NodeId } from '../src/identity/node-id.js';
+import type { NodeId } from '../../src/identity/node-id.js';
 import type { Outcome, Seat } from './backplane.js';
 
 /** As many as an address may list; the oldest is displaced by one more. */

@@ -12,19 +12,19 @@
 // - Pairs at one process never touch NATS. While it is away everybody else is `unavailable`.
 import { randomBytes } from 'node:crypto';
 import type { Msg, Subscription } from '@nats-io/transport-node';
-import { DecodeError } from '../src/errors.js';
-import type { NodeId } from '../src/identity/node-id.js';
-import { type Clock, systemClock } from '../src/net/clock.js';
-import { Scope } from '../src/net/scope.js';
+import { DecodeError } from '../../src/errors.js';
+import type { NodeId } from '../../src/identity/node-id.js';
+import { type Clock, systemClock } from '../../src/net/clock.js';
+import { Scope } from '../../src/net/scope.js';
+import type { Log } from '../log.js';
 import type { Backplane, BackplaneFigures, Outcome, Seat } from './backplane.js';
-import { BackplaneLink } from './backplane-link.js';
-import * as wire from './backplane-wire.js';
-import type { Log } from './log.js';
+import { BackplaneLink } from './link.js';
 import { type DialNats, stayConnected } from './nats-connection.js';
 import type { NatsServer } from './nats-url.js';
 import { PendingOutcomes } from './pending-outcomes.js';
 import { outranks, Stamps } from './seat-stamps.js';
 import { excludes, SeatTable } from './seat-table.js';
+import * as wire from './wire.js';
 
 /** After NATS was away the other processes are back within this time; until then nobody is said not to be here. */
 const OTHERS_RETURN_WITHIN_MS = 3_000;

@@ -8,9 +8,9 @@
 //   wayleave.1.for.PROCESS.stamp     {"stamp":N}, the answer to claims that came with this as their reply subject
 //   wayleave.1.claims                {"by":PROCESS,"claims":[[ID,STAMP,WAY],…]}: these seats are mine since then
 import { z } from 'zod';
-import { DecodeError } from '../src/errors.js';
-import type { NodeId } from '../src/identity/node-id.js';
-import { MAX_CLIENT_FRAME_BYTES } from '../src/signalling/frames.js';
+import { DecodeError } from '../../src/errors.js';
+import type { NodeId } from '../../src/identity/node-id.js';
+import { MAX_CLIENT_FRAME_BYTES } from '../../src/signalling/frames.js';
 import type { Outcome } from './backplane.js';
 import { MAX_STAMP } from './seat-stamps.js';
 
