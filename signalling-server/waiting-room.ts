@@ -19,6 +19,8 @@ interface Guest {
   readonly onTurn: () => void;
   spokenToAt: number;
   answered: boolean;
+  /** Set once it has to wait. */
+  stopListening?: () => void;
 }
 
 export class WaitingRoom {
@@ -56,16 +58,21 @@ export class WaitingRoom {
     this.#admit();
     if (this.#pace.size === 0) return; // the last to come was let in, so nobody waits
     visitor.within(FORGOTTEN_AFTER_MS);
-    socket.once('close', () => this.#pace.leave(guest));
-    socket.on('pong', () => {
+    const onClose = () => this.#pace.leave(guest);
+    const onPong = () => {
       guest.answered = true;
-    });
+    };
+    socket.on('close', onClose).on('pong', onPong);
+    guest.stopListening = () => socket.off('close', onClose).off('pong', onPong);
     this.#speakTo(guest, waitMs);
     if (!this.#attended) void this.#attend();
   }
 
   #admit(): void {
-    for (const { onTurn } of this.#pace.admit(this.#clock.now())) onTurn();
+    for (const { onTurn, stopListening } of this.#pace.admit(this.#clock.now())) {
+      stopListening?.();
+      onTurn();
+    }
   }
 
   /** For as long as somebody waits. */

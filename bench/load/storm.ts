@@ -4,6 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ServerOptions } from '../../signalling-server/index.js';
 import { systemClock } from '../../src/net/clock.js';
 import type { Figure } from '../figures.js';
 import { Crowd } from './crowd.js';
@@ -23,8 +24,9 @@ export async function storm(
   { returning: count }: LoadOptions,
   progress: (text: string) => void,
 ): Promise<Figure[]> {
+  const logs = await mkdtemp(join(tmpdir(), 'wayleave-load-'));
   progress(`${count} clients register`);
-  const before = await settled(count);
+  const before = await settled(count, join(logs, 'before'));
   const port = Number(new URL(before.url).port);
   progress('the server is killed, and started again');
   const killed = before.kill();
@@ -32,11 +34,7 @@ export async function storm(
     (client, index) => new Returning(before.crowd.optionsOf(index), client),
   );
   await killed;
-  const logDirectory = await mkdtemp(join(tmpdir(), 'wayleave-load-'));
-  const logFile = join(logDirectory, 'server.log');
-  const log = await open(logFile, 'w');
-  const order = { kind: 'routed', options: { ...GENEROUS, port, logLevel: 'debug' } } as const;
-  await using subject = await Subject.start(order, log.fd);
+  await using subject = await startLogged({ port }, join(logs, 'after'));
   const startedAt = systemClock.now();
   const abort = new AbortController();
   setMaxListeners(0, abort.signal); // one for each that sleeps
@@ -47,9 +45,8 @@ export async function storm(
   const times = returning.flatMap(({ backAt }) => (backAt === undefined ? [] : [backAt - startedAt]));
   times.sort((a, b) => a - b);
   const rssBytes = await subject.restingBytes();
-  const registeredAt = await registrations(logFile);
-  await log.close();
-  await rm(logDirectory, { recursive: true });
+  const registeredAt = await registrations(join(logs, 'after'));
+  await rm(logs, { recursive: true });
   for (const one of returning) one[Symbol.dispose]();
   return [
     {
@@ -83,10 +80,22 @@ export async function storm(
   ];
 }
 
+/** A server that notes in a file who registers when. */
+async function startLogged(options: ServerOptions, logFile: string): Promise<Subject> {
+  const log = await open(logFile, 'w');
+  try {
+    return await Subject.start(
+      { kind: 'routed', options: { ...GENEROUS, ...options, logLevel: 'debug' } },
+      log.fd,
+    );
+  } finally {
+    await log.close(); // the process has its own
+  }
+}
+
 /** A server with so many clients, at rest. */
-async function settled(count: number) {
-  const options = { ...GENEROUS, registrationsPerSecond: 100_000 };
-  const subject = await Subject.start({ kind: 'routed', options });
+async function settled(count: number, logFile: string) {
+  const subject = await startLogged({ registrationsPerSecond: 100_000 }, logFile);
   const crowd = await new Crowd({ urls: [subject.url] }).grow(count);
   const rssBytes = await subject.restingBytes();
   return { url: subject.url, crowd, rssBytes, kill: () => subject.kill() };
