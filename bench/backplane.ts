@@ -5,6 +5,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { WebSocket } from 'ws';
+import { seatWay } from '../signalling-server/backplane/seat-table.js';
 import { createIdentity, signFor } from '../src/identity/keys.js';
 import { systemClock } from '../src/net/clock.js';
 import { registrationProof } from '../src/signalling/frames.js';
@@ -34,9 +35,9 @@ async function child(kind: string, nats: string): Promise<void> {
     process.send!(server.listening.signalling);
     return;
   }
-  const { NatsBackplane } = await import('../signalling-server/backplane-nats.js');
-  const { loadNats } = await import('../signalling-server/nats-connection.js');
-  const { parseNatsUrl } = await import('../signalling-server/nats-url.js');
+  const { NatsBackplane } = await import('../signalling-server/backplane/nats.js');
+  const { loadNats } = await import('../signalling-server/backplane/nats-connection.js');
+  const { parseNatsUrl } = await import('../signalling-server/backplane/nats-url.js');
   const { createLog } = await import('../signalling-server/log.js');
   const log = await createLog('silent');
   const backplane = new NatsBackplane({ servers: [parseNatsUrl(nats)!], dial: await loadNats(), log });
@@ -49,7 +50,7 @@ async function child(kind: string, nats: string): Promise<void> {
       { length: 52 },
       () => 'abcdefghijklmnopqrstuvwxyz234567'[(Math.random() * 32) | 0],
     ).join('');
-    return { id, push: () => 'sent' as const, takenOver() {} };
+    return { id, way: seatWay(undefined, 'bench'), push: () => 'sent' as const, takenOver() {} };
   });
   const heapBytes = () => {
     globalThis.gc?.();

@@ -11,6 +11,7 @@ import {
   parseFrame,
   registrationProof,
 } from '../src/signalling/frames.js';
+import { seatWay } from './backplane/seat-table.js';
 
 /** A nonce for one connection. */
 export function freshNonce(): string {
@@ -23,21 +24,22 @@ export interface NotAdmitted {
   readonly why: string;
 }
 
-/** Whom the first frame of a connection proves: nothing but a registration it may be. */
+/** Whom the first frame of a connection proves, and by which way it comes: nothing but a registration it may be. */
 export function readAnswer(
   data: Buffer,
   isBinary: boolean,
   nonce: string,
   hostHeader: string,
   publicHosts: readonly string[],
-): { readonly id: NodeId } | NotAdmitted {
+): { readonly id: NodeId; readonly way: string } | NotAdmitted {
   try {
     if (isBinary) throw new DecodeError('frame', 'binary');
     const frame = checkFrame(CLIENT_FRAMES, parseFrame(data.toString()));
     if (frame?.type !== 'register') throw new DecodeError('frame/type', 'register first');
     const registration = frame as ClientFrames['register'];
     const why = whyNotAdmitted(registration, nonce, hostHeader, publicHosts);
-    return why === undefined ? { id: registration.id } : { reason: 'not-admitted', why };
+    if (why !== undefined) return { reason: 'not-admitted', why };
+    return { id: registration.id, way: seatWay(registration.instance, registration.host) };
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     return { reason: 'protocol-error', why: error.message };

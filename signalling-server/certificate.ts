@@ -6,7 +6,7 @@ import { WayleaveError } from '../src/errors.js';
 import type { Clock } from '../src/net/clock.js';
 import type { Counts } from './counts.js';
 import type { Log } from './log.js';
-import { type CertificatePem, readCertificate } from './option-files.js';
+import { type CertificatePem, readCertificate } from './options/files.js';
 import type { ResolvedServerOptions } from './options.js';
 
 interface Shown {

@@ -5,7 +5,7 @@ import type { WebSocket } from 'ws';
 import type { NodeId } from '../src/identity/node-id.js';
 import { TokenBucket } from '../src/net/token-bucket.js';
 import { CLOSE_CODES, type ServerFrame } from '../src/signalling/frames.js';
-import type { Seat } from './backplane.js';
+import type { Seat } from './backplane/backplane.js';
 import type { Counts, CutReason, UndeliveredReason } from './counts.js';
 import type { ResolvedServerOptions } from './options.js';
 import { asciiJson, textFrame } from './text-frames.js';
@@ -26,6 +26,7 @@ type OnWritten = (error?: Error | null) => void;
 
 export class Client implements Seat {
   readonly id: NodeId;
+  readonly way: string;
   /** The IP address that it connected from. */
   readonly seenFrom: string;
   /** Start of every delivery from this client; only the box is missing. */
@@ -50,7 +51,7 @@ export class Client implements Seat {
   #cutFor: CutReason | undefined;
 
   constructor(
-    id: NodeId,
+    { id, way }: { id: NodeId; way: string },
     seenFrom: string,
     { socket, stream }: { socket: WebSocket; stream: Duplex },
     options: ResolvedServerOptions,
@@ -60,6 +61,7 @@ export class Client implements Seat {
     onDirty: (client: Client) => void,
   ) {
     this.id = id;
+    this.way = way;
     this.seenFrom = seenFrom;
     // id and address hold no character that JSON would escape
     this.deliveryHead = `{"type":"deliver","from":"${id}","seenFrom":"${seenFrom}","box":"`;

@@ -8,9 +8,9 @@ import type { EndpointSource } from './endpoint-sources.js';
 import { inUrl, publicHost } from './listening.js';
 import type { Log } from './log.js';
 import type { ResolvedServerOptions } from './options.js';
-import type { StunLimits } from './stun-limits.js';
-import { stunMetrics } from './stun-metrics.js';
-import { createStunResponder, type StunResponder, type StunResponderOptions } from './stun-responder.js';
+import type { StunLimits } from './stun/limits.js';
+import { stunMetrics } from './stun/metrics.js';
+import { createStunResponder, type StunResponder, type StunResponderOptions } from './stun/responder.js';
 
 const EVERYWHERE = ['0.0.0.0', '::'];
 

@@ -1,14 +1,14 @@
 // `wayleave/server`: the signalling server to embed. The command line runs this very function.
 import { systemClock } from '../src/net/clock.js';
-import { type Backplane, EmbeddedBackplane } from './backplane.js';
+import { type Backplane, EmbeddedBackplane } from './backplane/backplane.js';
+import { parseNatsUrl } from './backplane/nats-url.js';
 import { Bans } from './bans.js';
 import { Certificate } from './certificate.js';
 import { embeddedRelay, foreignRelays, relayEndpoints } from './embedded-relay.js';
 import { boundHosts, embeddedStun } from './embedded-stun.js';
 import { configuredEndpoints, type EndpointSource } from './endpoint-sources.js';
 import { createLog, type Log } from './log.js';
-import { parseNatsUrl } from './nats-url.js';
-import { withFiles } from './option-files.js';
+import { withFiles } from './options/files.js';
 import { type ResolvedServerOptions, resolveServerOptions, type ServerOptions } from './options.js';
 import { type Server, SignallingServer } from './server.js';
 
@@ -67,8 +67,8 @@ async function addOwnEndpoints(
 async function chooseBackplane({ nats }: ResolvedServerOptions, log: Log): Promise<Backplane> {
   const servers = nats.flatMap(url => parseNatsUrl(url) ?? []);
   if (servers.length === 0) return new EmbeddedBackplane();
-  const { loadNats } = await import('./nats-connection.js');
+  const { loadNats } = await import('./backplane/nats-connection.js');
   const dial = await loadNats();
-  const { NatsBackplane } = await import('./backplane-nats.js');
+  const { NatsBackplane } = await import('./backplane/nats.js');
   return new NatsBackplane({ servers, dial, log });
 }

@@ -2,10 +2,10 @@
 // flags, its environment variables and its configuration file are made from it.
 import { z } from 'zod';
 import { WayleaveError } from '../src/errors.js';
-import { RELAY_LIMIT_OPTIONS, STUN_LIMIT_OPTIONS } from './embedded-options.js';
-import { BAN_OPTIONS, CLIENT_LIMITS, PROXY_OPTIONS } from './limit-options.js';
-import { parseNatsUrl } from './nats-url.js';
-import { option } from './option.js';
+import { parseNatsUrl } from './backplane/nats-url.js';
+import { RELAY_LIMIT_OPTIONS, STUN_LIMIT_OPTIONS } from './options/embedded.js';
+import { BAN_OPTIONS, CLIENT_LIMITS, PROXY_OPTIONS } from './options/limits.js';
+import { option } from './options/option.js';
 
 const iceUrl = (schemes: string) =>
   z

@@ -4,7 +4,7 @@ import { DecodeError } from '../src/errors.js';
 import type { NodeId } from '../src/identity/node-id.js';
 import type { Clock } from '../src/net/clock.js';
 import { CLIENT_FRAMES, parseFrame, readSend } from '../src/signalling/frames.js';
-import type { Backplane, Outcome } from './backplane.js';
+import type { Backplane, Outcome } from './backplane/backplane.js';
 import type { Client } from './client.js';
 import type { Counts } from './counts.js';
 

@@ -5,8 +5,8 @@ import { type Clock, systemClock } from '../src/net/clock.js';
 import { Scope } from '../src/net/scope.js';
 import { CLOSE_CODES, MAX_BOX_BYTES, PROTOCOL_VERSION } from '../src/signalling/frames.js';
 import { bareHost, freshNonce, type NotAdmitted, readAnswer } from './admission.js';
-import type { Backplane } from './backplane.js';
-import { backplaneMetrics } from './backplane-metrics.js';
+import type { Backplane } from './backplane/backplane.js';
+import { backplaneMetrics } from './backplane/metrics.js';
 import { Bans } from './bans.js';
 import { type Certificate, reloadCertificate } from './certificate.js';
 import { Client } from './client.js';
@@ -136,7 +136,7 @@ export class SignallingServer implements Server {
       const answer = readAnswer(data, isBinary, nonce, host, this.#options.publicHosts);
       if ('why' in answer) return this.#turnAway(visitor, answer.reason, answer.why);
       this.#waitingRoom.enter(visitor, () => {
-        client = this.#register(visitor, answer.id);
+        client = this.#register(visitor, answer);
       });
     });
     socket.on('pong', heard);
@@ -158,20 +158,20 @@ export class SignallingServer implements Server {
     socket.close(code, why.slice(0, 100));
   }
 
-  #register(visitor: Visitor, id: NodeId): Client {
+  #register(visitor: Visitor, who: { id: NodeId; way: string }): Client {
     const { host } = visitor.seenAs;
     const { backplane, log } = this.#parts;
     visitor.stay();
     const now = this.#clock.now();
     const { flushLater } = this.#router;
-    const client = new Client(id, host, visitor, this.#options, this.#counts, now, flushLater);
+    const client = new Client(who, host, visitor, this.#options, this.#counts, now, flushLater);
     const presence = { visitor, renewAt: 0 };
     this.#clients.set(client, presence);
     this.#greet(client, presence);
     const taken = backplane.take(client);
     if (taken) client.holdUntil(taken);
     this.#counts.registrations++;
-    log.debug({ id, from: host }, 'registered');
+    log.debug({ id: who.id, from: host }, 'registered');
     return client;
   }
 

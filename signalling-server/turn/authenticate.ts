@@ -6,7 +6,7 @@ import type { StunErrorNumber } from '../../src/stun/error-codes.js';
 import { verifyIntegrity } from '../../src/stun/integrity.js';
 import type { StunMessage } from '../../src/stun/message.js';
 import { OFFERED_ALGORITHMS as OFFERED, PASSWORD_ALGORITHMS } from '../../src/stun/password-algorithms.js';
-import { MAX_AMPLIFICATION } from '../stun-answers.js';
+import { MAX_AMPLIFICATION } from '../stun/answers.js';
 import type { Caller, RelayCore } from './core.js';
 import { readUser } from './credentials.js';
 

@@ -1,5 +1,5 @@
 // What the relay lets users do, as one table. Every queue and table of this room is bounded by one of these;
-// ../embedded-options.ts gives each its reason.
+// ../options/embedded.ts gives each its reason.
 
 export interface RelayLimits {
   /** Allocations altogether. Beyond: 508. */

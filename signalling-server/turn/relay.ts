@@ -9,7 +9,7 @@ import { WayleaveError } from '../../src/errors.js';
 import { type Clock, systemClock } from '../../src/net/clock.js';
 import { Scope } from '../../src/net/scope.js';
 import type { StunMessage } from '../../src/stun/message.js';
-import { answerTo } from '../stun-answers.js';
+import { answerTo } from '../stun/answers.js';
 import { newCore, sweep } from './assemble.js';
 import { endAllocation } from './core.js';
 import type { RelayCounters } from './counters.js';

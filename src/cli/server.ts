@@ -56,7 +56,7 @@ export async function registerServer(program: Command): Promise<void> {
 }
 
 async function check({ options, origins }: Configuration, output: Output): Promise<number> {
-  const { effectiveOptions } = await import('../../signalling-server/effective-options.js');
+  const { effectiveOptions } = await import('../../signalling-server/options/effective.js');
   const effective = await effectiveOptions(options);
   const rows = Object.entries(effective).map(
     ([key, value]) =>

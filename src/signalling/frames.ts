@@ -44,6 +44,8 @@ const nonce = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 /** 64 bytes in base64url: an Ed25519 signature. */
 const signature = z.string().regex(/^[A-Za-z0-9_-]{86}$/);
 const host = z.string().min(1).max(261);
+/** 12 bytes in base64url. */
+const instance = z.string().regex(/^[A-Za-z0-9_-]{16}$/);
 
 const turnGrant = z.object({
   urls: z.array(url).min(1).max(8),
@@ -81,8 +83,11 @@ const SERVER_FRAMES = {
 
 /** From a client to the server. */
 export const CLIENT_FRAMES = {
-  /** `signature`: purpose `register/1`, over the 32 bytes of the nonce and `host` as UTF-8. */
-  register: z.object({ id: nodeId, host, signature }),
+  /**
+   * `instance`: what a node calls itself while it runs, so that its further ways to one service do not displace
+   * each other. `signature`: purpose `register/1`, over the 32 bytes of the nonce and `host` as UTF-8.
+   */
+  register: z.object({ id: nodeId, host, signature, instance: instance.optional() }),
   send: z.object({ ref, to: nodeId, box }),
 } as const;
 

@@ -1,6 +1,7 @@
 // One WebSocket connection to one server, from the dial to its end: answers the challenge, waits for the welcome,
 // then hands over frames. A server that is silent for 45 s is dead (it pings every 20 s). Reconnecting is
 // kept-connection.ts.
+import { createHmac, randomBytes } from 'node:crypto';
 import type { ClientRequest } from 'node:http';
 import type { RawData, WebSocket } from 'ws';
 import { abortError, type ErrorCode, WayleaveError } from '../errors.js';
@@ -24,6 +25,8 @@ import { serverDialler } from './server-dialler.js';
 const REGISTER_WITHIN_MS = 10_000;
 /** Two pings and a little: one may be lost to a stall. */
 const SILENCE_LIMIT_MS = 45_000;
+/** Tells this process from others with the same key, and links none of its identities to another. */
+const PROCESS_SECRET = randomBytes(32);
 /** How long a close handshake may take before the socket is destroyed. */
 const CLOSE_WITHIN_MS = 500;
 
@@ -167,7 +170,8 @@ function answer(
 ): ClientFrame & { type: 'register' } {
   const { host } = new URL(url);
   const signature = signFor('register/1', identity, registrationProof(nonce, host));
-  return { type: 'register', id: identity.id, host, signature: signature.toString('base64url') };
+  const instance = createHmac('sha256', PROCESS_SECRET).update(identity.id).digest('base64url').slice(0, 16);
+  return { type: 'register', id: identity.id, host, signature: signature.toString('base64url'), instance };
 }
 
 function unreachable(url: string, why: string, cause?: unknown): WayleaveError {

@@ -102,7 +102,6 @@ export const PACKAGES: Readonly<Record<string, { rooms: readonly string[]; onDem
   pino: { rooms: ['signalling-server/'] },
   mqtt: { rooms: ['src/signalling/'], onDemand: true },
   '@nats-io/transport-node': { rooms: ['signalling-server/'], onDemand: true },
-  nats: { rooms: ['signalling-server/'], onDemand: true },
 };
 
 /** Who may write to the terminal. */

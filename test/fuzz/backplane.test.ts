@@ -1,7 +1,7 @@
 // Whatever arrives from NATS, only a DecodeError leaves the decoders, and soon (security.md, row 3).
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import * as wire from '../../signalling-server/backplane-wire.js';
+import * as wire from '../../signalling-server/backplane/wire.js';
 import { DecodeError } from '../../src/errors.js';
 import { createIdentity } from '../../src/identity/keys.js';
 import { MAX_BOX_BYTES } from '../../src/signalling/frames.js';
@@ -9,11 +9,12 @@ import { MAX_BOX_BYTES } from '../../src/signalling/frames.js';
 const RUNS = Number(process.env.FUZZ_RUNS ?? 100_000);
 const { id } = createIdentity();
 const PROCESS = 'AAAAbbbb0000__--';
+const WAY = 'AAAAbbbb0000__--.CCCC__--';
 const delivery = (box: string, seenFrom = '2001:db8::1') =>
   `{"type":"deliver","from":"${id}","seenFrom":"${seenFrom}","box":"${box}"}`;
 const VALID = [
   delivery('QUJD'),
-  JSON.stringify({ by: PROCESS, claims: [[id, 1_700_000_000_000]] }),
+  JSON.stringify({ by: PROCESS, claims: [[id, 1_700_000_000_000, WAY]] }),
   JSON.stringify({ sent: [1, 2], 'not-here': [3], unavailable: [] }),
   JSON.stringify({ stamp: 5 }),
   wire.seatSubject(id),
@@ -93,7 +94,7 @@ describe('what arrives from NATS', () => {
     expect(wire.readSeatSubject(wire.seatSubject(id))).toBe(id);
     for (const what of [0, 1, Number.MAX_SAFE_INTEGER, 'outcomes', 'stamp'] as const)
       expect(wire.readWaits(wire.waits(PROCESS, what))).toEqual({ process: PROCESS, what });
-    const claims = { by: PROCESS, claims: Array.from({ length: wire.MAX_CLAIMS }, () => [id, 2 ** 52]) };
+    const claims = { by: PROCESS, claims: Array.from({ length: wire.MAX_CLAIMS }, () => [id, 2 ** 52, WAY]) };
     expect(wire.readClaims(Buffer.from(JSON.stringify(claims)))).toEqual(claims);
     const outcomes = { 'too-slow': Array.from({ length: wire.MAX_OUTCOMES }, () => Number.MAX_SAFE_INTEGER) };
     expect(wire.readOutcomes(Buffer.from(JSON.stringify(outcomes)))).toEqual(outcomes);

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createStunResponder } from '../../signalling-server/stun-responder.js';
+import { createStunResponder } from '../../signalling-server/stun/responder.js';
 import { probe } from '../../src/nat/probe.js';
 import { Scope } from '../../src/net/scope.js';
 import { mappedAddress, successOf } from '../../src/stun/client.js';

@@ -2,7 +2,7 @@
 // and what is left when NATS is away or somebody talks nonsense there.
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { NatsBackplane } from '../../signalling-server/backplane-nats.js';
+import type { NatsBackplane } from '../../signalling-server/backplane/nats.js';
 import { systemClock } from '../../src/net/clock.js';
 import { Scope } from '../../src/net/scope.js';
 import { requirement } from '../requirements.js';
@@ -216,10 +216,14 @@ describeNats('backplanes joined through NATS', () => {
       [to, TEXTS[0]!.replace('127.0.0.1', '","box":"'), waits],
       ['wayleave.1.claims', ''],
       ['wayleave.1.claims', '[]'],
-      ['wayleave.1.claims', '{"by":"AAAAAAAAAAAAAAAA","claims":[["x",1]]}'],
-      ['wayleave.1.claims', JSON.stringify({ by: 'A'.repeat(16), claims: [[b.id, 2 ** 53]] })],
-      ['wayleave.1.claims', JSON.stringify({ by: 'A'.repeat(16), claims: [[b.id, -1]] })],
-      ['wayleave.1.claims', JSON.stringify({ by: 'A'.repeat(16), claims: Array(201).fill([b.id, 1]) })],
+      ['wayleave.1.claims', '{"by":"AAAAAAAAAAAAAAAA","claims":[["x",1,"AAAAbbbb0000__--.CCCC__--"]]}'],
+      ['wayleave.1.claims', JSON.stringify({ by: 'A'.repeat(16), claims: [[b.id, 2 ** 53, b.way]] })],
+      ['wayleave.1.claims', JSON.stringify({ by: 'A'.repeat(16), claims: [[b.id, -1, b.way]] })],
+      [
+        'wayleave.1.claims',
+        JSON.stringify({ by: 'A'.repeat(16), claims: Array(201).fill([b.id, 1, b.way]) }),
+      ],
+      ['wayleave.1.claims', JSON.stringify({ by: 'A'.repeat(16), claims: [[b.id, 2 ** 50]] })],
       ['wayleave.1.claims', JSON.stringify({ by: 'A'.repeat(16), claims: [] }), 'not.ours'],
     ];
     for (const [subject, payload, reply] of nonsense)

@@ -1,11 +1,13 @@
 // What every backplane must do, whatever stands behind it.
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type Backplane, EmbeddedBackplane } from '../../signalling-server/backplane.js';
+import { type Backplane, EmbeddedBackplane } from '../../signalling-server/backplane/backplane.js';
+import { seatWay } from '../../signalling-server/backplane/seat-table.js';
 import { Scope } from '../../src/net/scope.js';
 import { requirement } from '../requirements.js';
 import { joinedBackplane, startNats } from './nats.js';
 import { frame, idOf, seat } from './seats.js';
 
+const INSTANCE = 'AAAAAAAAAAAAAAAA';
 const BACKPLANES = [
   ['embedded', await requirement(), async () => new EmbeddedBackplane()],
   ['NATS', await requirement('nats'), async (scope: Scope) => joinedBackplane(scope, await startNats(scope))],
@@ -52,6 +54,33 @@ for (const [name, describeIt, create] of BACKPLANES) {
       backplane.leave(former);
       expect(await backplane.pass(latter.id, frame('x'))).toBe('sent');
       expect(latter.log).toEqual([frame('x')]);
+    });
+
+    it('a node sits there once for each of its ways; a message comes to one of them', async () => {
+      const [one, other] = ['one', 'other'].map(host => seat('a', 'sent', { way: seatWay(INSTANCE, host) }));
+      await backplane.take(one!);
+      await backplane.take(other!);
+      expect(await backplane.pass(idOf('a'), frame('x'))).toBe('sent');
+      expect([...one!.log, ...other!.log]).toEqual([frame('x')]);
+      backplane.leave(other!);
+      expect(await backplane.pass(idOf('a'), frame('y'))).toBe('sent');
+      expect(one!.log.at(-1)).toBe(frame('y'));
+    });
+
+    it('who comes by a way again displaces that seat; another process with the same key, every one', async () => {
+      const ways = ['one', 'other', 'One'].map(host => seatWay(INSTANCE, host));
+      const [one, other, again] = ways.map(way => seat('a', 'sent', { way }));
+      for (const each of [one!, other!, again!]) await backplane.take(each);
+      expect([one!.log, other!.log]).toEqual([['taken over'], []]);
+      const stranger = seat('a', 'sent', { way: seatWay('BBBBBBBBBBBBBBBB', 'other') });
+      await backplane.take(stranger);
+      expect([other!.log, again!.log, stranger.log]).toEqual([['taken over'], ['taken over'], []]);
+    });
+
+    it('of more ways than an address may list, the oldest gives way', async () => {
+      const seats = [1, 2, 3, 4, 5].map(n => seat('a', 'sent', { way: seatWay(INSTANCE, `host${n}`) }));
+      for (const each of seats) await backplane.take(each);
+      expect(seats.map(({ log }) => log.length)).toEqual([1, 0, 0, 0, 0]);
     });
 
     it('alone, it is ready, and nothing is under way', () => {

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type BanLimits, Bans } from '../../signalling-server/bans.js';
 import { createServer, type ServerOptions } from '../../signalling-server/index.js';
 import { resolveServerOptions } from '../../signalling-server/options.js';
-import { createStunResponder } from '../../signalling-server/stun-responder.js';
+import { createStunResponder } from '../../signalling-server/stun/responder.js';
 import { systemClock } from '../../src/net/clock.js';
 import { Scope } from '../../src/net/scope.js';
 import { StreamStunClient } from '../../src/stun/stream-client.js';

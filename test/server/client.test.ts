@@ -29,7 +29,7 @@ function client({ reads = true, options = {} }: { reads?: boolean; options?: Ser
   const both = { socket: socket as unknown as WebSocket, stream: stream as unknown as Duplex };
   const { id } = createIdentity();
   const resolved = resolveServerOptions(options);
-  const self = new Client(id, '192.0.2.1', both, resolved, counts, 0, dirty => due.push(dirty));
+  const self = new Client({ id, way: 'w' }, '192.0.2.1', both, resolved, counts, 0, dirty => due.push(dirty));
   return { self, stream, writes, frames: () => writes.flat(), log, counts, due };
 }
 

@@ -173,4 +173,23 @@ describeNats('two server processes and NATS', () => {
     const [fromOne, fromOther] = await Promise.all(members.map(({ metrics }) => metric(metrics, out)));
     expect(fromOne! + fromOther!).toBeGreaterThan(0);
   });
+
+  it('a node that lists two processes by their own names stays at both, and is reached when one is killed', async () => {
+    const [one, two] = [await member(), await member()];
+    const join = (servers: string[]) => createNode({ servers, host: '127.0.0.1', portMapping: false });
+    const [a, b] = [await join([one.url, two.url]), await join([two.url, one.url])];
+    for (const node of [a, b]) scope.defer(() => node.close());
+    await Promise.all([a.ready(), b.ready()]);
+    const count = (name: string) =>
+      Promise.all([one, two].map(({ metrics }) => metric(metrics, `wayleave_${name}`)));
+    while ((await count('clients')).some(n => n !== 2)) await systemClock.sleep(20);
+    await systemClock.sleep(1_500); // those who displace each other come back within a second
+    expect(await count('registrations_total')).toEqual([2, 2]);
+    const reverse = { strategies: ['reverse' as const] };
+    await (await a.connect(b.address, reverse)).close();
+    await two.kill();
+    await (await a.connect(b.address, reverse)).close();
+    await (await b.connect(a.address, reverse)).close();
+    expect(await metric(one.metrics, 'wayleave_registrations_total')).toBe(2);
+  });
 });

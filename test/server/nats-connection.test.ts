@@ -1,8 +1,11 @@
 // Staying connected to NATS: whichever server answers, without end, and with pauses that spread the crowd.
 import type { NatsConnection } from '@nats-io/transport-node';
 import { describe, expect, it } from 'vitest';
-import { type StayConnectedOptions, stayConnected } from '../../signalling-server/nats-connection.js';
-import { parseNatsUrl } from '../../signalling-server/nats-url.js';
+import {
+  type StayConnectedOptions,
+  stayConnected,
+} from '../../signalling-server/backplane/nats-connection.js';
+import { parseNatsUrl } from '../../signalling-server/backplane/nats-url.js';
 import { FakeClock } from '../fake-clock.js';
 
 const HOUR_MS = 3_600_000;

@@ -1,6 +1,6 @@
 // What a NATS URL says: where, how secured, and with which login; and what is no such URL.
 import { describe, expect, it } from 'vitest';
-import { parseNatsUrl } from '../../signalling-server/nats-url.js';
+import { parseNatsUrl } from '../../signalling-server/backplane/nats-url.js';
 
 describe('a NATS URL', () => {
   it.each([

@@ -1,6 +1,6 @@
 // Messages under way to other processes: each settled once, in time, and never too many.
 import { describe, expect, it } from 'vitest';
-import { PendingOutcomes } from '../../signalling-server/pending-outcomes.js';
+import { PendingOutcomes } from '../../signalling-server/backplane/pending-outcomes.js';
 import { FakeClock } from '../fake-clock.js';
 
 const create = () => {

@@ -1,7 +1,7 @@
 // Which seat is the later one, whatever the calendars say.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Claim, MAX_STAMP, outranks, Stamps } from '../../signalling-server/seat-stamps.js';
+import { type Claim, MAX_STAMP, outranks, Stamps } from '../../signalling-server/backplane/seat-stamps.js';
 
 describe('stamps', () => {
   it('follow the calendar, and never run back with it', () => {

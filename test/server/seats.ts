@@ -1,5 +1,6 @@
 // Seats and frames for tests of backplanes.
-import type { Seat } from '../../signalling-server/backplane.js';
+import type { Seat } from '../../signalling-server/backplane/backplane.js';
+import { seatWay } from '../../signalling-server/backplane/seat-table.js';
 
 /** An id, by its first letter. */
 export const idOf = (letter: string): string => letter.repeat(52);
@@ -11,11 +12,16 @@ export function frame(text: string, from = 'a'): string {
 }
 
 /** A seat that notes what happens to it. Frames count as written at once, or when `written` is called. */
-export function seat(letter: string, answer: ReturnType<Seat['push']> = 'sent', { hold = false } = {}) {
+export function seat(
+  letter: string,
+  answer: ReturnType<Seat['push']> = 'sent',
+  { hold = false, way = seatWay(undefined, 'h') } = {},
+) {
   const log: string[] = [];
   const unwritten: ((error?: Error) => void)[] = [];
   return {
     id: idOf(letter),
+    way,
     log,
     /** Lets the kernel take, or refuse, what was held. */
     written(error?: Error) {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { EmbeddedBackplane } from '../../signalling-server/backplane.js';
+import { EmbeddedBackplane } from '../../signalling-server/backplane/backplane.js';
 import { createServer, type Server, type ServerOptions } from '../../signalling-server/index.js';
 import { createLog } from '../../signalling-server/log.js';
 import { resolveServerOptions } from '../../signalling-server/options.js';

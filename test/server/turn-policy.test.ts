@@ -337,7 +337,9 @@ describe('amplification (row 34)', () => {
               fingerprint,
             });
             client.send(request);
-            const answer = await client.hear(200);
+            let answer = await client.hear(200);
+            // one that comes late, on a busy machine, belongs to the request before
+            while (answer && !answer.subarray(8, 20).equals(transactionId)) answer = await client.hear(200);
             if (!answer) continue;
             answered++;
             expect([method, request.length, answer.length / request.length <= 2.5]).toEqual([

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { createStunResponder } from '../../signalling-server/stun-responder.js';
+import { createStunResponder } from '../../signalling-server/stun/responder.js';
 import { createRelay, type Relay } from '../../signalling-server/turn/relay.js';
 import { StreamStunClient } from '../../src/stun/stream-client.js';
 import { UdpStunClient } from '../../src/stun/udp-client.js';

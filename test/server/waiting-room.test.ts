@@ -1,6 +1,6 @@
 // Two hundred clients that come at once, as after a restart: real connections, the server's clock held by the test.
 import { afterEach, describe, expect, it } from 'vitest';
-import { EmbeddedBackplane } from '../../signalling-server/backplane.js';
+import { EmbeddedBackplane } from '../../signalling-server/backplane/backplane.js';
 import { createLog } from '../../signalling-server/log.js';
 import { resolveServerOptions, type ServerOptions } from '../../signalling-server/options.js';
 import { SignallingServer } from '../../signalling-server/server.js';

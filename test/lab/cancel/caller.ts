@@ -27,7 +27,8 @@ const outcomes: Record<string, number> = {};
 let listenersLeft = 0;
 for (let run = 0; run < Number(runs); run++) {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), Math.random() * Number(longestMs));
+  const most = Number(longestMs) * (run % 10 === 0 ? 30 : 1); // every tenth connects on the busiest machine
+  const timer = setTimeout(() => controller.abort(), Math.random() * most);
   let outcome: string;
   try {
     await using pipe = await node.connect(address, { signal: controller.signal });

@@ -1,6 +1,6 @@
 // A STUN server for a world's public host: `node stun-server.js PORT ADDRESS ALTERNATE …`, one responder for
 // each pair of addresses, on that port and the next.
-import { createStunResponder } from '../../../signalling-server/stun-responder.js';
+import { createStunResponder } from '../../../signalling-server/stun/responder.js';
 
 const [port, ...addresses] = process.argv.slice(2);
 for (let i = 0; i < addresses.length; i += 2) {

@@ -2,7 +2,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { Command } from 'commander';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createStunResponder } from '../../../signalling-server/stun-responder.js';
+import { createStunResponder } from '../../../signalling-server/stun/responder.js';
 import type { Output } from '../../../src/cli/output.js';
 import { probeCommand, registerProbe } from '../../../src/cli/probe.js';
 import { picture } from '../../../src/cli/probe-picture.js';

@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createStunResponder } from '../../../signalling-server/stun-responder.js';
+import { createStunResponder } from '../../../signalling-server/stun/responder.js';
 import { siteOf } from '../../../src/nat/findings.js';
 import { probe } from '../../../src/nat/probe.js';
 import { Scope } from '../../../src/net/scope.js';

@@ -2,8 +2,8 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DelayedAnswers } from '../../../signalling-server/stun-delayed-answers.js';
-import { createStunResponder } from '../../../signalling-server/stun-responder.js';
+import { DelayedAnswers } from '../../../signalling-server/stun/delayed-answers.js';
+import { createStunResponder } from '../../../signalling-server/stun/responder.js';
 import { measureUdpLifetime } from '../../../src/nat/udp-lifetime.js';
 import { Scope } from '../../../src/net/scope.js';
 import { encodeMessage } from '../../../src/stun/encode.js';

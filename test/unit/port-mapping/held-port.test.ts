@@ -2,7 +2,7 @@
 // stays behind. Behind real NATs: test/interop/port-mapping/held-port.test.ts.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { expect, it } from 'vitest';
-import { createStunResponder } from '../../../signalling-server/stun-responder.js';
+import { createStunResponder } from '../../../signalling-server/stun/responder.js';
 import { dialTcp, listenTcp } from '../../../src/net/sockets.js';
 import { holdPort } from '../../../src/port-mapping/held-port.js';
 import { FakeClock } from '../../fake-clock.js';

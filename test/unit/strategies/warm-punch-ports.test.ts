@@ -1,7 +1,7 @@
 // Spare punch ports, learned from a real STUN responder on loopback: there when they are needed, replaced when taken,
 // kept in use meanwhile, and gone with their place.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createStunResponder, type StunResponder } from '../../../signalling-server/stun-responder.js';
+import { createStunResponder, type StunResponder } from '../../../signalling-server/stun/responder.js';
 import type { Behaviour } from '../../../src/nat/profile.js';
 import type { PunchPlace } from '../../../src/strategies/punch-port.js';
 import { WarmPunchPorts } from '../../../src/strategies/warm-punch-ports.js';

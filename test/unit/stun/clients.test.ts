@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createStunResponder } from '../../../signalling-server/stun-responder.js';
+import { createStunResponder } from '../../../signalling-server/stun/responder.js';
 import { Scope } from '../../../src/net/scope.js';
 import { mappedAddress, successOf } from '../../../src/stun/client.js';
 import { encodeMessage, newTransactionId } from '../../../src/stun/encode.js';

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { DEFAULT_STUN_LIMITS } from '../../../signalling-server/stun-limits.js';
-import { createStunResponder } from '../../../signalling-server/stun-responder.js';
+import { DEFAULT_STUN_LIMITS } from '../../../signalling-server/stun/limits.js';
+import { createStunResponder } from '../../../signalling-server/stun/responder.js';
 import { Scope } from '../../../src/net/scope.js';
 import { listenTcp, remoteEndpoint } from '../../../src/net/sockets.js';
 import type { Attribute } from '../../../src/stun/attributes.js';

@@ -7,8 +7,8 @@ import {
   answerTo,
   MAX_AMPLIFICATION,
   type StunSite,
-} from '../../../signalling-server/stun-answers.js';
-import { createStunResponder } from '../../../signalling-server/stun-responder.js';
+} from '../../../signalling-server/stun/answers.js';
+import { createStunResponder } from '../../../signalling-server/stun/responder.js';
 import { Scope } from '../../../src/net/scope.js';
 import type { Attribute } from '../../../src/stun/attributes.js';
 import { mappedAddress } from '../../../src/stun/client.js';

@@ -1,7 +1,7 @@
 // What options name by path: certificates and secrets, which come and go in files of their own.
 import { readFile } from 'node:fs/promises';
-import { WayleaveError } from '../src/errors.js';
-import type { ResolvedServerOptions } from './options.js';
+import { WayleaveError } from '../../src/errors.js';
+import type { ResolvedServerOptions } from '../options.js';
 
 /** Far more than any certificate chain. */
 const MAX_FILE_BYTES = 1 << 20;

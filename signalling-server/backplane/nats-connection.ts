@@ -6,9 +6,9 @@ import { subscribe } from 'node:diagnostics_channel';
 import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions, NatsConnection, TlsOptions } from '@nats-io/transport-node';
-import type { Clock } from '../src/net/clock.js';
-import { optionalPackage } from '../src/optional-package.js';
-import type { Log } from './log.js';
+import type { Clock } from '../../src/net/clock.js';
+import { optionalPackage } from '../../src/optional-package.js';
+import type { Log } from '../log.js';
 import type { NatsServer } from './nats-url.js';
 
 /** Full jitter: a uniform wait between nothing and a bound that doubles from the first value to the second. */

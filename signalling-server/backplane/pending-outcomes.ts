@@ -1,6 +1,6 @@
 // Messages that went to another process and whose outcome is not yet known: bounded in number and size, each
 // settled exactly once, by its outcome or by its time. What comes later finds nothing to settle.
-import type { Clock } from '../src/net/clock.js';
+import type { Clock } from '../../src/net/clock.js';
 import type { Outcome } from './backplane.js';
 
 /** A hundred times what a busy process has under way when all is well; beyond it NATS or a process has stalled. */

@@ -1,16 +1,19 @@
 // Who is where. The router knows only this interface; the embedded backplane below is one process's memory, and
 // others join several processes into one service.
-import type { NodeId } from '../src/identity/node-id.js';
+import type { NodeId } from '../../src/identity/node-id.js';
+import { SeatTable } from './seat-table.js';
 
 /** A registered client of this process, as a backplane sees it. */
 export interface Seat {
   readonly id: NodeId;
+  /** Which of its node's ways to the service this is (seat-table.ts). */
+  readonly way: string;
   /**
    * Hands over one finished frame. `too-slow`: the client had stopped reading and is being dropped.
    * @param onWritten after `sent` only: the kernel has taken the frame, or (with an error) never will.
    */
   push(frame: string, onWritten?: (error?: Error | null) => void): 'sent' | 'not-here' | 'too-slow';
-  /** The same id has registered elsewhere. */
+  /** Its node has come back by the same way, or another process has the same key. */
   takenOver(): void;
 }
 
@@ -37,13 +40,13 @@ export interface Backplane extends AsyncDisposable {
   readonly ready: boolean;
   readonly figures: BackplaneFigures;
   /**
-   * Seats a client; whoever held its id before, anywhere, is told that it is taken over. Where that takes time, it
-   * is done when the promise resolves; it never rejects.
+   * Seats a client; whom it displaces, anywhere, is told that it is taken over. Where that takes time, it is done
+   * when the promise resolves; it never rejects.
    */
   take(seat: Seat): Promise<void> | undefined;
-  /** Frees the seat, if it is still this one that holds the id. */
+  /** Frees the seat, if it is still taken. */
   leave(seat: Seat): void;
-  /** Passes a finished frame to whoever holds the id. At once where that can be known at once. */
+  /** Passes a finished frame to one seat of the id. At once where that can be known at once. */
   pass(to: NodeId, frame: string): Outcome | Promise<Outcome>;
 }
 
@@ -57,20 +60,18 @@ export class EmbeddedBackplane implements Backplane {
     timedOut: 0,
     malformed: 0,
   };
-  readonly #seats = new Map<NodeId, Seat>();
+  readonly #seats = new SeatTable<{ readonly seat: Seat }>();
 
   take(seat: Seat): undefined {
-    const former = this.#seats.get(seat.id);
-    this.#seats.set(seat.id, seat);
-    former?.takenOver();
+    for (const former of this.#seats.take({ seat })) former.seat.takenOver();
   }
 
   leave(seat: Seat): void {
-    if (this.#seats.get(seat.id) === seat) this.#seats.delete(seat.id);
+    this.#seats.leave(seat);
   }
 
   pass(to: NodeId, frame: string): Outcome {
-    return this.#seats.get(to)?.push(frame) ?? 'not-here';
+    return this.#seats.push(to, frame) ?? 'not-here';
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
-// What the STUN responder lets strangers do, as one table; embedded-options.ts gives each its reason.
+// What the STUN responder lets strangers do, as one table; ../options/embedded.ts gives each its reason.
 
-import type { SourceLimit } from './source-limiter.js';
-import type { ConnectionLimits } from './stun-connections.js';
+import type { SourceLimit } from '../source-limiter.js';
+import type { ConnectionLimits } from './connections.js';
 
 export interface StunLimits extends ConnectionLimits {
   /** UDP requests of one source. What exceeds it is dropped silently. */

@@ -2,12 +2,12 @@
 // the request and of where it came from and to (RFC 8489 section 6.3.1, RFC 5780 sections 6.1 and 7).
 // RESPONSE-PORT is refused over UDP (420): it would let anybody who forges a source aim our answers at a port that
 // did not ask. Over TCP, where the source has proved itself, it aims a dial-back at another port of that source.
-import type { Endpoint } from '../src/net/endpoint.js';
-import { ipScope } from '../src/net/ip-scope.js';
-import { ATTRIBUTES, type Attribute, type ChangeRequest } from '../src/stun/attributes.js';
-import { encodeMessage, notUnderstood } from '../src/stun/encode.js';
-import { stunError } from '../src/stun/error-codes.js';
-import type { StunMessage } from '../src/stun/message.js';
+import type { Endpoint } from '../../src/net/endpoint.js';
+import { ipScope } from '../../src/net/ip-scope.js';
+import { ATTRIBUTES, type Attribute, type ChangeRequest } from '../../src/stun/attributes.js';
+import { encodeMessage, notUnderstood } from '../../src/stun/encode.js';
+import { stunError } from '../../src/stun/error-codes.js';
+import type { StunMessage } from '../../src/stun/message.js';
 
 /** How many bytes an answer may have for each byte of its request (security.md, row 34). */
 export const MAX_AMPLIFICATION = 2.5;

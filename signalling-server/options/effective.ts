@@ -1,7 +1,7 @@
 // What a configuration comes to, for people and logs to look at: every option with its value, and no secret.
-import { Certificate } from './certificate.js';
-import { withFiles } from './option-files.js';
-import { resolveServerOptions, type ServerOptions, serverOptionsSchema } from './options.js';
+import { Certificate } from '../certificate.js';
+import { resolveServerOptions, type ServerOptions, serverOptionsSchema } from '../options.js';
+import { withFiles } from './files.js';
 
 const HIDDEN = '(hidden)';
 

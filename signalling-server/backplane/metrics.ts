@@ -1,6 +1,7 @@
 // What a backplane can tell of itself. docs/operations.md explains every row.
+
+import { by, expose, type Row } from '../exposition.js';
 import type { BackplaneFigures } from './backplane.js';
-import { by, expose, type Row } from './exposition.js';
 
 const ROWS: readonly Row<BackplaneFigures>[] = [
   [

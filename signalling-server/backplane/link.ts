@@ -2,10 +2,10 @@
 // a server under load hears many clients in a turn, and a system call for each of their messages would cost more
 // than the messages. What is heard can end neither the process nor the connection, whatever it is.
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import type { NodeId } from '../src/identity/node-id.js';
-import type { Clock } from '../src/net/clock.js';
+import type { NodeId } from '../../src/identity/node-id.js';
+import type { Clock } from '../../src/net/clock.js';
 import type { Outcome } from './backplane.js';
-import { CLAIMS, MAX_CLAIMS, MAX_OUTCOMES, seatSubject, waits } from './backplane-wire.js';
+import { CLAIMS, MAX_CLAIMS, MAX_OUTCOMES, seatSubject, waits } from './wire.js';
 
 /** How long a registration waits for NATS to have noted it: a NATS that stalls must not keep clients out. */
 const CONFIRM_WITHIN_MS = 1_000;
@@ -36,7 +36,7 @@ export class BackplaneLink {
   readonly #process: string;
   readonly #clock: Clock;
   readonly #events: LinkEvents;
-  #claims: (readonly [NodeId, number])[] = [];
+  #claims: (readonly [id: NodeId, stamp: number, way: string])[] = [];
   #deliveries: Delivery[] = [];
   #outcomes = new Map<string, Map<Outcome, number[]>>();
   #confirmation: { readonly promise: Promise<void>; readonly settle: () => void } | undefined;
@@ -86,8 +86,8 @@ export class BackplaneLink {
     }
   }
 
-  claim(id: NodeId, stamp: number): void {
-    this.#claims.push([id, stamp]);
+  claim(id: NodeId, stamp: number, way: string): void {
+    this.#claims.push([id, stamp, way]);
     this.#schedule();
   }
 

@@ -3,18 +3,18 @@
 // connections open, so that clients can hold their mappings.
 import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram';
 import type { Socket } from 'node:net';
-import { DecodeError, WayleaveError } from '../src/errors.js';
-import { type Clock, systemClock } from '../src/net/clock.js';
-import type { Endpoint } from '../src/net/endpoint.js';
-import { familyOf, unmappedIp } from '../src/net/ip-scope.js';
-import { Scope } from '../src/net/scope.js';
-import { bindUdp, listenTcp } from '../src/net/sockets.js';
-import { decodeMessage, isBindingRequest, looksLikeStun } from '../src/stun/message.js';
-import { SourceLimiter } from './source-limiter.js';
-import { answerTo, type Corner, type StunSite } from './stun-answers.js';
-import { StunConnections } from './stun-connections.js';
-import { DelayedAnswers } from './stun-delayed-answers.js';
-import { DEFAULT_STUN_LIMITS, type StunLimits } from './stun-limits.js';
+import { DecodeError, WayleaveError } from '../../src/errors.js';
+import { type Clock, systemClock } from '../../src/net/clock.js';
+import type { Endpoint } from '../../src/net/endpoint.js';
+import { familyOf, unmappedIp } from '../../src/net/ip-scope.js';
+import { Scope } from '../../src/net/scope.js';
+import { bindUdp, listenTcp } from '../../src/net/sockets.js';
+import { decodeMessage, isBindingRequest, looksLikeStun } from '../../src/stun/message.js';
+import { SourceLimiter } from '../source-limiter.js';
+import { answerTo, type Corner, type StunSite } from './answers.js';
+import { StunConnections } from './connections.js';
+import { DelayedAnswers } from './delayed-answers.js';
+import { DEFAULT_STUN_LIMITS, type StunLimits } from './limits.js';
 
 export interface StunResponderOptions {
   /** Address to bind, IPv4 or IPv6; `0.0.0.0` and `::` work, but then no answer can say where it came from. */

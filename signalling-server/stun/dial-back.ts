@@ -2,11 +2,11 @@
 // same local port, and asks with CHANGE-REQUEST; we connect from another address or port to the endpoint that
 // this very connection comes from. With RESPONSE-PORT it has a port that a gateway opened for it tried: the same
 // address, that port. Never another address. Our extension of RFC 5780 (docs/nat-behaviour.md).
-import { WayleaveError } from '../src/errors.js';
-import type { Clock } from '../src/net/clock.js';
-import type { Endpoint } from '../src/net/endpoint.js';
-import { dialTcp } from '../src/net/sockets.js';
-import type { DialBack } from '../src/stun/attributes.js';
+import { WayleaveError } from '../../src/errors.js';
+import type { Clock } from '../../src/net/clock.js';
+import type { Endpoint } from '../../src/net/endpoint.js';
+import { dialTcp } from '../../src/net/sockets.js';
+import type { DialBack } from '../../src/stun/attributes.js';
 
 /** Several SYNs, each from its own port, because one may be lost: the kernel repeats only after 1 s. */
 const TRIES = 8;

@@ -3,27 +3,28 @@
 // and forgets the seats of a killed process when the kernel closes its connection. One subject a process and a copy
 // of the whole directory in each would batch better, and would have to be kept right in every one of them.
 //
-// - The subscriptions of one id form a queue group: held twice for a moment, it still gets one copy.
-// - Who takes a seat claims it before all, with a stamp; who holds it with a lower one leaves it, who holds it with
-//   a higher one claims it again. So one seat is left, always the same (seat-stamps.ts).
+// - The subscriptions of one id form a queue group: whoever has several seats still gets one copy.
+// - Who takes a seat claims it before all, with a stamp; who holds one that it excludes leaves it if its stamp is
+//   lower, and claims it again if it is higher. So one is left, always the same (seat-stamps.ts, seat-table.ts).
 // - A delivery that finds its seat gone is sent on: this process no longer subscribes, so that it reaches the new
 //   holder, or nobody.
 // - `sent` is reported when the kernel has taken the frame, not before: a process killed takes nothing along.
 // - Pairs at one process never touch NATS. While it is away everybody else is `unavailable`.
 import { randomBytes } from 'node:crypto';
 import type { Msg, Subscription } from '@nats-io/transport-node';
-import { DecodeError } from '../src/errors.js';
-import type { NodeId } from '../src/identity/node-id.js';
-import { type Clock, systemClock } from '../src/net/clock.js';
-import { Scope } from '../src/net/scope.js';
+import { DecodeError } from '../../src/errors.js';
+import type { NodeId } from '../../src/identity/node-id.js';
+import { type Clock, systemClock } from '../../src/net/clock.js';
+import { Scope } from '../../src/net/scope.js';
+import type { Log } from '../log.js';
 import type { Backplane, BackplaneFigures, Outcome, Seat } from './backplane.js';
-import { BackplaneLink } from './backplane-link.js';
-import * as wire from './backplane-wire.js';
-import type { Log } from './log.js';
+import { BackplaneLink } from './link.js';
 import { type DialNats, stayConnected } from './nats-connection.js';
 import type { NatsServer } from './nats-url.js';
 import { PendingOutcomes } from './pending-outcomes.js';
 import { outranks, Stamps } from './seat-stamps.js';
+import { excludes, SeatTable } from './seat-table.js';
+import * as wire from './wire.js';
 
 /** After NATS was away the other processes are back within this time; until then nobody is said not to be here. */
 const OTHERS_RETURN_WITHIN_MS = 3_000;
@@ -33,7 +34,8 @@ const SEATS_A_TURN = 500;
 interface Held {
   readonly seat: Seat;
   readonly stamp: number;
-  subscription: Subscription | undefined;
+  /** The connection on which it was last claimed. */
+  claimedOn: BackplaneLink | undefined;
 }
 
 export interface NatsBackplaneOptions {
@@ -54,7 +56,9 @@ export class NatsBackplane implements Backplane {
   readonly #scope = new Scope();
   readonly #stamps: Stamps;
   readonly #pending: PendingOutcomes;
-  readonly #held = new Map<NodeId, Held>();
+  readonly #held = new SeatTable<Held>();
+  /** One for each id that has a seat here, on the present connection. */
+  readonly #subscriptions = new Map<NodeId, Subscription>();
   readonly #messages = { out: 0, in: 0, forwarded: 0 };
   readonly #running: Promise<void>;
   #malformed = 0;
@@ -95,27 +99,25 @@ export class NatsBackplane implements Backplane {
   }
 
   take(seat: Seat): Promise<void> | undefined {
-    const former = this.#held.get(seat.id);
-    const held = { seat, stamp: this.#stamps.next(), subscription: former?.subscription };
-    this.#held.set(seat.id, held);
-    former?.seat.takenOver();
+    const held = { seat, stamp: this.#stamps.next(), claimedOn: undefined };
+    for (const former of this.#held.take(held)) former.seat.takenOver();
     if (!this.#link) return undefined;
     this.#announce(held, this.#link);
     return this.#link.confirmed();
   }
 
   leave(seat: Seat): void {
-    const held = this.#held.get(seat.id);
-    if (held?.seat === seat) this.#release(held);
+    this.#held.leave(seat);
+    this.#unsubscribeIfEmpty(seat.id);
   }
 
   pass(to: NodeId, frame: string): Outcome | Promise<Outcome> {
-    const held = this.#held.get(to);
-    return held ? held.seat.push(frame) : this.#passOut(to, frame, 'out');
+    return this.#held.push(to, frame) ?? this.#passOut(to, frame, 'out');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const held of [...this.#held.values()]) this.#release(held);
+    this.#held.clear();
+    for (const id of [...this.#subscriptions.keys()]) this.#unsubscribeIfEmpty(id);
     await this.#link?.confirmed(); // so that the last reports leave
     await this.#scope.close();
     await this.#running;
@@ -144,8 +146,8 @@ export class NatsBackplane implements Backplane {
       link.guarded(message => this.#heardClaims(message, link)),
     );
     let announced = 0;
-    for (const held of this.#held.values()) {
-      if (held.subscription) continue; // taken since
+    for (const held of this.#held.all()) {
+      if (held.claimedOn === link) continue; // taken since
       this.#announce(held, link);
       if (++announced % SEATS_A_TURN === 0) await link.confirmed();
       if (link.over.aborted) return;
@@ -155,25 +157,37 @@ export class NatsBackplane implements Backplane {
     if (this.#everJoined) this.#othersReturnUntil = this.#clock.now() + OTHERS_RETURN_WITHIN_MS;
     this.#everJoined = true;
     link.joined = true;
-    this.#log.info({ seats: this.#held.size }, 'joined through NATS');
+    this.#log.info({ ids: this.#subscriptions.size }, 'joined through NATS');
   }
 
   #lost(): void {
     this.#link = undefined;
-    for (const held of this.#held.values()) held.subscription = undefined;
+    this.#subscriptions.clear();
     this.#pending.settleAll('unavailable');
   }
 
   #announce(held: Held, link: BackplaneLink): void {
     const { id } = held.seat;
-    held.subscription ??= link.subscribe(wire.seatSubject(id), this.#onDelivery, 'seat');
-    link.claim(id, held.stamp);
+    if (!this.#subscriptions.has(id)) {
+      const subscription = link.subscribe(wire.seatSubject(id), this.#onDelivery, 'seat');
+      if (subscription) this.#subscriptions.set(id, subscription);
+    }
+    this.#claim(held, link);
   }
 
-  #release(held: Held): void {
-    this.#held.delete(held.seat.id);
+  #claim(held: Held, link: BackplaneLink): void {
+    held.claimedOn = link;
+    link.claim(held.seat.id, held.stamp, held.seat.way);
+  }
+
+  #unsubscribeIfEmpty(id: NodeId): void {
+    if (this.#held.of(id).length > 0) return;
     // what is on its way here already is still heard, and sent on
-    held.subscription?.drain().catch(() => {});
+    this.#subscriptions
+      .get(id)
+      ?.drain()
+      .catch(() => {});
+    this.#subscriptions.delete(id);
   }
 
   #deliver({ subject, reply, data }: Msg, link: BackplaneLink): void {
@@ -181,15 +195,14 @@ export class NatsBackplane implements Backplane {
     const { process, what: ref } = wire.readWaits(reply);
     if (typeof ref !== 'number') throw new DecodeError('reply', 'no reference');
     const frame = wire.readDelivery(data);
-    const seat = this.#held.get(id)?.seat;
     const report = (outcome: Outcome) => link.report(process, ref, outcome);
-    if (!seat) {
+    const outcome = this.#held.push(id, frame, error => report(error ? 'not-here' : 'sent'));
+    if (outcome === undefined) {
       // in our name: NATS says that nobody is there to nobody but who sent
       void Promise.resolve(this.#passOut(id, frame, 'forwarded')).then(report);
       return;
     }
     this.#messages.in++;
-    const outcome = seat.push(frame, error => report(error ? 'not-here' : 'sent'));
     if (outcome !== 'sent') report(outcome);
   }
 
@@ -217,14 +230,15 @@ export class NatsBackplane implements Backplane {
       wire.readWaits(reply);
       link.answerStamp(reply, this.#stamps.latest);
     }
-    for (const [id, stamp] of claims) {
+    for (const [id, stamp, way] of claims) {
       this.#stamps.saw(stamp);
-      const held = this.#held.get(id);
-      if (!held) continue;
-      if (outranks({ stamp, by }, { stamp: held.stamp, by: this.#process })) {
-        this.#release(held);
-        held.seat.takenOver();
-      } else link.claim(id, held.stamp);
+      for (const held of this.#held.of(id)) {
+        if (!excludes(way, held.seat.way)) continue;
+        if (outranks({ stamp, by }, { stamp: held.stamp, by: this.#process })) {
+          this.leave(held.seat);
+          held.seat.takenOver();
+        } else this.#claim(held, link);
+      }
     }
   }
 

@@ -1,9 +1,9 @@
 // The limits of the STUN responder and the relay that a server brings along, as options of the server; their defaults
 // are those of the parts themselves.
 import { z } from 'zod';
+import { DEFAULT_STUN_LIMITS as STUN } from '../stun/limits.js';
+import { DEFAULT_RELAY_LIMITS as RELAY } from '../turn/limits.js';
 import { option } from './option.js';
-import { DEFAULT_STUN_LIMITS as STUN } from './stun-limits.js';
-import { DEFAULT_RELAY_LIMITS as RELAY } from './turn/limits.js';
 
 const count = (standard: number) => z.int().min(1).max(1_000_000).default(standard);
 const cap = z.int().min(0).max(100_000_000_000).default(0);

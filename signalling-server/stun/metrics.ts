@@ -1,6 +1,6 @@
 // What the STUN responders of a server can tell of themselves, added up: there is one a family.
-import { expose, type Row } from './exposition.js';
-import type { StunResponder } from './stun-responder.js';
+import { expose, type Row } from '../exposition.js';
+import type { StunResponder } from './responder.js';
 
 type Responders = readonly StunResponder[];
 const sum = (responders: Responders, read: (responder: StunResponder) => number) =>

@@ -1,15 +1,15 @@
 // The TCP side of the STUN server: every connection is held open for as long as its client wants the mapping
 // behind it, within bounds on number, idleness and unread answers (RFC 8489 section 6.2.2).
 import type { Socket } from 'node:net';
-import { DecodeError } from '../src/errors.js';
-import type { Clock } from '../src/net/clock.js';
-import type { Endpoint } from '../src/net/endpoint.js';
-import { remoteEndpoint } from '../src/net/sockets.js';
-import { StreamFramer } from '../src/stun/framing.js';
-import { decodeMessage, isBindingRequest } from '../src/stun/message.js';
-import { type SourceLimit, SourceLimiter, sourceOf } from './source-limiter.js';
-import { type Asked, answerTo, type Corner, dialBackAnswer, type StunSite } from './stun-answers.js';
-import { dialBack } from './stun-dial-back.js';
+import { DecodeError } from '../../src/errors.js';
+import type { Clock } from '../../src/net/clock.js';
+import type { Endpoint } from '../../src/net/endpoint.js';
+import { remoteEndpoint } from '../../src/net/sockets.js';
+import { StreamFramer } from '../../src/stun/framing.js';
+import { decodeMessage, isBindingRequest } from '../../src/stun/message.js';
+import { type SourceLimit, SourceLimiter, sourceOf } from '../source-limiter.js';
+import { type Asked, answerTo, type Corner, dialBackAnswer, type StunSite } from './answers.js';
+import { dialBack } from './dial-back.js';
 
 export interface ConnectionLimits {
   /** Dial-backs for one source, each up to eight SYNs to that source. */

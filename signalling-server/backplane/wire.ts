@@ -6,11 +6,11 @@
 //   wayleave.1.for.PROCESS.REF       nobody holds that id (NATS's own "no responders")
 //   wayleave.1.for.PROCESS.outcomes  {"sent":[REF,…],"not-here":[…],"too-slow":[…],"unavailable":[…]}
 //   wayleave.1.for.PROCESS.stamp     {"stamp":N}, the answer to claims that came with this as their reply subject
-//   wayleave.1.claims                {"by":PROCESS,"claims":[[ID,STAMP],…]}: these seats are mine since then
+//   wayleave.1.claims                {"by":PROCESS,"claims":[[ID,STAMP,WAY],…]}: these seats are mine since then
 import { z } from 'zod';
-import { DecodeError } from '../src/errors.js';
-import type { NodeId } from '../src/identity/node-id.js';
-import { MAX_CLIENT_FRAME_BYTES } from '../src/signalling/frames.js';
+import { DecodeError } from '../../src/errors.js';
+import type { NodeId } from '../../src/identity/node-id.js';
+import { MAX_CLIENT_FRAME_BYTES } from '../../src/signalling/frames.js';
 import type { Outcome } from './backplane.js';
 import { MAX_STAMP } from './seat-stamps.js';
 
@@ -29,11 +29,12 @@ const delivery =
   /^\{"type":"deliver","from":"[a-z2-7]{52}","seenFrom":"[!#-[\]-~]{2,45}","box":"[A-Za-z0-9+/]+={0,2}"\}$/;
 
 const processName = z.string().regex(/^[A-Za-z0-9_-]{16}$/);
+const way = z.string().regex(/^[A-Za-z0-9_-]{16}\.[A-Za-z0-9_-]{8}$/);
 const stamp = z.int().min(0).max(MAX_STAMP);
 const refs = z.array(z.int().min(0)).max(MAX_OUTCOMES).optional();
 const claimsSchema = z.object({
   by: processName,
-  claims: z.array(z.tuple([z.string().regex(/^[a-z2-7]{52}$/), stamp])).max(MAX_CLAIMS),
+  claims: z.array(z.tuple([z.string().regex(/^[a-z2-7]{52}$/), stamp, way])).max(MAX_CLAIMS),
 });
 const outcomesSchema = z.object({ sent: refs, 'not-here': refs, 'too-slow': refs, unavailable: refs });
 const stampSchema = z.object({ stamp });

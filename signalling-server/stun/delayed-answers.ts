@@ -1,7 +1,7 @@
 // Answers that come later: how a client learns for how long its NAT remembers an idle UDP mapping, without
 // RESPONSE-PORT, which is refused. Our extension of RFC 5780 section 4.6 (docs/nat-behaviour.md): one answer
 // to one request, to its own source, as always; only later.
-import { sourceOf } from './source-limiter.js';
+import { sourceOf } from '../source-limiter.js';
 
 /** Ten minutes: RFC 4787 REQ-5 asks NATs for two, and recommends five. */
 const MAX_DELAY_S = 600;
