@@ -5,6 +5,9 @@ import { registrationProof } from '../../src/signalling/frames.js';
 import { addressed, LETTER_BYTES, writeLetter } from './letter.js';
 import { type FrameHandler, FrameReader, maskedText, PONG, upgradeRequest } from './wire.js';
 
+/** One for all: what is read is looked at before anything else is. */
+const READ_BUFFER = Buffer.alloc(65_536);
+
 export interface ThinClientOptions {
   readonly url: string;
   /** One of 127.0.0.0/8: each has ports of its own. */
@@ -32,6 +35,7 @@ export class ThinClient implements FrameHandler, Disposable {
   readonly #options: ThinClientOptions;
   readonly #frames = new FrameReader();
   #letters: { to: Buffer; number: number }[] = [];
+  #isUpgraded = false;
   #settle: ((error?: Error) => void) | undefined;
 
   private constructor(options: ThinClientOptions) {
@@ -45,6 +49,13 @@ export class ThinClient implements FrameHandler, Disposable {
       port: Number(port),
       localAddress: options.localAddress,
       noDelay: true,
+      onread: {
+        buffer: READ_BUFFER,
+        callback: bytes => {
+          this.#read(READ_BUFFER.subarray(0, bytes));
+          return true;
+        },
+      },
     });
   }
 
@@ -100,8 +111,12 @@ export class ThinClient implements FrameHandler, Disposable {
         if (wasOpen) this.#options.onEnd?.(this);
       });
       this.socket.write(upgradeRequest(new URL(this.#options.url)));
-      this.socket.once('data', answer => this.#upgraded(answer));
     });
+  }
+
+  #read(bytes: Buffer): void {
+    if (this.#isUpgraded) this.#frames.read(bytes, this);
+    else this.#upgraded(bytes);
   }
 
   #upgraded(answer: Buffer): void {
@@ -112,7 +127,7 @@ export class ThinClient implements FrameHandler, Disposable {
       this.socket.destroy();
       return;
     }
-    this.socket.on('data', chunk => this.#frames.read(chunk, this));
+    this.#isUpgraded = true;
     if (this.#options.registers === false) this.#isOpen();
     if (end + 4 < answer.length) this.#frames.read(answer.subarray(end + 4), this);
   }

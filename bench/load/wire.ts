@@ -59,6 +59,6 @@ export class FrameReader {
       else if (opcode === OPCODES.ping) handler.onPing();
       at = end;
     }
-    this.#rest = at < bytes.length ? bytes.subarray(at) : undefined;
+    this.#rest = at < bytes.length ? Buffer.from(bytes.subarray(at)) : undefined; // the chunk is read into again
   }
 }
