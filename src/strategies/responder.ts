@@ -41,18 +41,20 @@ const IDLE = new WayleaveError('aborted', 'the peer asked for nothing more');
 
 /** Takes part in one attempt, from its first request to its end. Never rejects. */
 export async function respond(responder: Responder, delivery: Delivery): Promise<void> {
-  const { clock, limiter, signal, strategies } = responder;
+  const { clock, limiter, admit, signal, strategies } = responder;
   const { from: peer, body } = delivery;
   const strategyFor = (type: string) => strategies.find(({ opener, respond: act }) => opener === type && act);
   if (!strategyFor(body.type)) return;
-  using view = delivery.accept(); // before anything is waited for: a cancel may be right behind
   using place = limiter.admit(peer);
-  const reason = await whyNot(responder, peer, place !== undefined);
-  if (reason !== undefined) {
-    publish('request-ended', { attempt: delivery.attempt, peer, type: body.type, outcome: 'failed', reason });
-    await view.send({ type: 'refused', of: body.type, reason }, { signal }).catch(() => {});
+  if (!place) {
+    // without taking part: what the attempt asks for next may find a place
+    const [type, reason] = [body.type, 'rate-limited'] as const;
+    publish('request-ended', { attempt: delivery.attempt, peer, type, outcome: 'failed', reason });
+    await delivery.answer({ type: 'refused', of: type, reason }, { signal }).catch(() => {});
     return;
   }
+  using view = delivery.accept(); // before anything is waited for: a cancel may be right behind
+  const admitted = Promise.resolve(admit(peer));
   const over = new AbortController();
   using life = clock.deadline(2 ** 30, [signal, over.signal]);
   const begun = new Set<Strategy>();
@@ -61,11 +63,13 @@ export async function respond(responder: Responder, delivery: Delivery): Promise
     const strategy = strategyFor(request.body.type);
     if (!strategy || begun.has(strategy)) return; // its own further messages it reads itself
     begun.add(strategy);
-    const one = play(responder, strategy, { ...delivery, ...request }, view, life.signal).then(link => {
-      running.delete(one);
-      if (link) over.abort(SETTLED);
-      else if (running.size === 0) void idle();
-    });
+    const one = play(responder, strategy, { ...delivery, ...request }, view, admitted, life.signal).then(
+      link => {
+        running.delete(one);
+        if (link) over.abort(SETTLED);
+        else if (running.size === 0) void idle();
+      },
+    );
     running.add(one);
   };
   const idle = async () => {
@@ -77,14 +81,11 @@ export async function respond(responder: Responder, delivery: Delivery): Promise
     if (heard.body.type === 'cancel') over.abort(CANCELLED);
     else begin(heard);
   });
+  // what is under way winds down by itself: the peer may already ask again
+  life.signal.addEventListener('abort', () => place[Symbol.dispose](), { once: true });
   begin(delivery);
   await new Promise<void>(resolve => life.signal.addEventListener('abort', () => resolve(), { once: true }));
   await Promise.all(running);
-}
-
-async function whyNot(responder: Responder, peer: NodeId, hasPlace: boolean): Promise<Reason | undefined> {
-  if (!hasPlace) return 'rate-limited';
-  return (await responder.admit(peer)) ? undefined : 'peer-refused';
 }
 
 /** Plays our half of one strategy; true when it brought up the connection. Never rejects. */
@@ -93,6 +94,7 @@ async function play(
   strategy: Strategy,
   delivery: Delivery,
   channel: AttemptChannel,
+  admitted: Promise<boolean>,
   life: AbortSignal,
 ): Promise<boolean> {
   const { clock, identity, handshakeTimeoutMs, heartbeatMs, punchPorts } = responder;
@@ -117,6 +119,7 @@ async function play(
   };
   let link: Link | undefined;
   try {
+    if (!(await admitted)) throw new StrategyFailure('peer-refused');
     link = await strategy.respond!(request, budget.signal);
     if (life.aborted) throw new StrategyFailure('aborted');
     await link.nominate(budget.signal);

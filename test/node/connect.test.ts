@@ -172,6 +172,24 @@ describe('refusals', () => {
     expect(error.attempts).toContainEqual(
       expect.objectContaining({ strategy: 'reverse', outcome: 'failed', reason: 'rate-limited' }),
     );
+    // each way is told so, none waits for an answer that does not come
+    expect(error.attempts.map(({ reason }) => reason)).not.toContain('out-of-time');
+  });
+
+  it('whoever gives up and asks again at once finds a place', async () => {
+    await using pair = await nodes({}, { listen: false, dialRequestsPerPeer: 100 });
+    const [alice, bob] = pair;
+    for (let i = 0; i < 6; i++) {
+      // the server allows 40 messages at once
+      const controller = new AbortController();
+      const given = alice.connect(bob.address, { signal: controller.signal }).then(
+        pipe => pipe.close(),
+        () => {},
+      );
+      setTimeout(() => controller.abort(), i * 3);
+      await given;
+      await (await alice.connect(bob.address, { strategies: ['reverse'] })).close();
+    }
   });
 });
 
