@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../free-port.js';
 import { SYSTEM_PATH } from '../requirements.js';
 import { TLS_CERTIFICATE, TLS_KEY } from './turn/certificate.js';
-import { freePort } from './turn/coturn.js';
 
 export interface Mosquitto extends AsyncDisposable {
   /** `mqtt://127.0.0.1:PORT` */
@@ -39,12 +39,8 @@ export async function startMosquitto({
 }: MosquittoOptions = {}): Promise<Mosquitto> {
   const directory = await mkdtemp(join(tmpdir(), 'wayleave-mosquitto-'));
   const file = (name: string) => join(directory, name);
-  const [port, tlsPort, wsPort, wssPort] = [
-    await freePort(),
-    await freePort(),
-    await freePort(),
-    await freePort(),
-  ];
+  const port = await freePort(4);
+  const [tlsPort, wsPort, wssPort] = [port + 1, port + 2, port + 3];
   await writeFile(file('cert.pem'), TLS_CERTIFICATE);
   await writeFile(file('key.pem'), TLS_KEY);
   await writeFile(file('users'), '', { mode: 0o600 });

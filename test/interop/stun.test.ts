@@ -11,6 +11,7 @@ import { Scope } from '../../src/net/scope.js';
 import { mappedAddress, successOf } from '../../src/stun/client.js';
 import { StreamStunClient } from '../../src/stun/stream-client.js';
 import { UdpStunClient } from '../../src/stun/udp-client.js';
+import { freePort } from '../free-port.js';
 import { requirement, SYSTEM_PATH } from '../requirements.js';
 
 const HERE = '127.0.0.1';
@@ -20,12 +21,6 @@ afterEach(async () => {
   await scope.close();
   scope = new Scope();
 });
-
-/** Two neighbouring ports that were free a moment ago. */
-async function freePorts(): Promise<number> {
-  await using found = await createStunResponder({ host: HERE, port: 0, alternateHost: THERE });
-  return found.endpoints[0]!.port;
-}
 
 function ended(child: ChildProcess): Promise<{ code: number | null; output: string }> {
   let output = '';
@@ -40,7 +35,7 @@ describeCoturn('coturn', () => {
   async function coturn() {
     const directory = mkdtempSync(join(tmpdir(), 'wayleave-coturn-'));
     scope.defer(() => rmSync(directory, { recursive: true, force: true }));
-    const port = await freePorts();
+    const port = await freePort(2, [HERE, THERE]);
     const args = ['-n', '--no-auth', '--no-cli', '--no-tls', '--no-dtls', '--allow-loopback-peers']
       .concat(['-L', HERE, '-L', THERE, '-E', HERE, '-p', String(port), '--log-file', 'stdout'])
       .concat(['--pidfile', join(directory, 'pid'), '--db', join(directory, 'db')]);

@@ -5,9 +5,10 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { NatsBackplane } from '../../signalling-server/backplane/nats.js';
 import { systemClock } from '../../src/net/clock.js';
 import { Scope } from '../../src/net/scope.js';
+import { freePort } from '../free-port.js';
 import { requirement } from '../requirements.js';
 import { until } from '../unit/signalling/members.js';
-import { freePort, joinedBackplane, type NatsProcess, startNats } from './nats.js';
+import { joinedBackplane, type NatsProcess, startNats } from './nats.js';
 import { frame, idOf, seat } from './seats.js';
 
 const describeNats = await requirement('nats');

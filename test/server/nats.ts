@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NatsBackplane } from '../../signalling-server/backplane/nats.js';
@@ -12,6 +12,7 @@ import { parseNatsUrl } from '../../signalling-server/backplane/nats-url.js';
 import { createLog } from '../../signalling-server/log.js';
 import { systemClock } from '../../src/net/clock.js';
 import type { Scope } from '../../src/net/scope.js';
+import { freePort } from '../free-port.js';
 import { SYSTEM_PATH } from '../requirements.js';
 import { until } from '../unit/signalling/members.js';
 
@@ -72,16 +73,6 @@ export async function joinedBackplane(scope: Scope, ...nats: NatsProcess[]): Pro
   scope.use(backplane);
   await until(() => backplane.ready);
   return backplane;
-}
-
-/** A TCP port of loopback that nothing listens on at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function answers(port: number): Promise<boolean> {

@@ -2,9 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../../free-port.js';
 import { TLS_CERTIFICATE, TLS_KEY } from './certificate.js';
 
 export const SECRET = 'a secret between the issuer of credentials and the relay';
@@ -66,16 +67,6 @@ export async function startCoturn(extra: readonly string[] = ['--allow-loopback-
   }
   await coturn[Symbol.asyncDispose]();
   throw new Error(`coturn does not answer:\n${text}`);
-}
-
-/** A port that is free now, for UDP it is hoped too. */
-export function freePort(): Promise<number> {
-  return new Promise(resolve => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 function accepts(port: number): Promise<boolean> {

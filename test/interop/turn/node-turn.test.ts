@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTurn } from '../../../src/turn/client.js';
 import type { TurnServer } from '../../../src/turn/turn-server.js';
-import { freePort } from './coturn.js';
+import { freePort } from '../../free-port.js';
 
 interface NodeTurn {
   start(): void;

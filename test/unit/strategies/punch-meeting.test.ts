@@ -5,28 +5,23 @@ import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { createIdentity } from '../../../src/identity/keys.js';
 import { systemClock } from '../../../src/net/clock.js';
-import { listenTcp } from '../../../src/net/sockets.js';
 import { type Meeting, meet } from '../../../src/strategies/punch-meeting.js';
 import type { Dial, Program } from '../../../src/strategies/punch-plan.js';
 import type { PunchPort } from '../../../src/strategies/punch-port.js';
 import { PunchRun } from '../../../src/strategies/punch-run.js';
 import type { Link } from '../../../src/strategies/strategy.js';
+import { freePort } from '../../free-port.js';
 
 const [alice, bob, carol] = [createIdentity(), createIdentity(), createIdentity()];
 const ALICE = '127.0.0.2';
 const BOB = '127.0.0.3';
-
-async function freePort(host: string): Promise<number> {
-  await using listener = await listenTcp({ host }, socket => socket.destroy());
-  return listener.port;
-}
 
 const never = new AbortController().signal;
 const program = (dials: Dial[], listens = false): Program => ({ delayMs: 0, dials, listens });
 
 /** Alice initiates and listens on her punch port after her dial; Bob dials it. */
 async function pair(more: Partial<Meeting> = {}): Promise<[Meeting, Meeting]> {
-  const [alicePort, bobPort] = [await freePort(ALICE), await freePort(BOB)];
+  const [alicePort, bobPort] = [await freePort(1, [ALICE]), await freePort(1, [BOB])];
   const common = { id: 'attempt', clock: systemClock, allowance: { left: 750 }, round: never, whole: never };
   const port = (localAddress: string, number: number) => ({ localAddress, port: number }) as PunchPort;
   return [
@@ -107,8 +102,8 @@ describe('meeting', () => {
 
 describe('a run', () => {
   it.each([1, 8, 256])('%i dials that are all reset: 100 tries more at the most', async count => {
-    const punchPort = await freePort(ALICE);
-    const remote = { host: BOB, port: await freePort(BOB) };
+    const punchPort = await freePort(1, [ALICE]);
+    const remote = { host: BOB, port: await freePort(1, [BOB]) };
     const dials = Array.from({ length: count }, (): Dial => ({ from: 'fresh-port', remote }));
     await using run = new PunchRun({
       program: program(dials),
@@ -127,13 +122,13 @@ describe('a run', () => {
   });
 
   it('sends no more than the attempt is allowed', async () => {
-    const remote = { host: BOB, port: await freePort(BOB) };
+    const remote = { host: BOB, port: await freePort(1, [BOB]) };
     const allowance = { left: 10 };
     await using run = new PunchRun({
       program: program(Array.from({ length: 8 }, (): Dial => ({ from: 'fresh-port', remote }))),
       allowance,
       localAddress: ALICE,
-      punchPort: await freePort(ALICE),
+      punchPort: await freePort(1, [ALICE]),
       peerHost: BOB,
       clock: systemClock,
       random: () => 0,
@@ -149,10 +144,10 @@ describe('a run', () => {
   });
 
   it('ends its tries when it is disposed of', async () => {
-    const remote = { host: BOB, port: await freePort(BOB) };
+    const remote = { host: BOB, port: await freePort(1, [BOB]) };
     const options = {
       localAddress: ALICE,
-      punchPort: await freePort(ALICE),
+      punchPort: await freePort(1, [ALICE]),
       peerHost: BOB,
       clock: systemClock,
     };
