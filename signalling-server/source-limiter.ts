@@ -1,17 +1,13 @@
 // How much one source may ask: a token bucket for each, in a table that cannot grow beyond its bound.
 // A source is an IPv4 address or an IPv6 /64, which is what one subscriber gets.
 import { ipBytes } from '../src/net/ip-scope.js';
+import { TokenBucket } from '../src/net/token-bucket.js';
 
 export interface SourceLimit {
   /** Tokens that a source may spend at once. */
   readonly burst: number;
   /** Tokens that it gets back in a second, up to the burst. */
   readonly perSecond: number;
-}
-
-interface Bucket {
-  tokens: number;
-  atMs: number;
 }
 
 /** What counts as one source. */
@@ -22,7 +18,7 @@ export function sourceOf(host: string): string {
 }
 
 export class SourceLimiter {
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #buckets = new Map<string, TokenBucket>();
   readonly #limit: SourceLimit;
   readonly #maxSources: number;
   readonly #now: () => number;
@@ -37,19 +33,15 @@ export class SourceLimiter {
   /** Takes a token of this host's source; false when it has none left. */
   admit(host: string): boolean {
     const key = sourceOf(host);
-    const { burst, perSecond } = this.#limit;
     const now = this.#now();
-    const known = this.#buckets.get(key);
+    const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#limit.perSecond, this.#limit.burst, now);
     this.#buckets.delete(key); // and back in at the end: the map's order is that of last use
-    const refilled = known ? known.tokens + ((now - known.atMs) / 1000) * perSecond : burst;
-    const tokens = Math.min(burst, refilled);
-    const admitted = tokens >= 1;
-    this.#buckets.set(key, { tokens: admitted ? tokens - 1 : tokens, atMs: now });
+    this.#buckets.set(key, bucket);
     if (this.#buckets.size > this.#maxSources) {
       const oldest = this.#buckets.keys().next().value;
       if (oldest !== undefined) this.#buckets.delete(oldest);
     }
-    return admitted;
+    return bucket.take(now);
   }
 
   /** How many sources are remembered. */
