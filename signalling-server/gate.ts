@@ -8,8 +8,8 @@ import { listenTcp, remoteEndpoint, type TcpListener } from '../src/net/sockets.
 import type { Bans } from './bans.js';
 import type { Certificate } from './certificate.js';
 import { type ClientAddress, type Trust, trusting } from './client-address.js';
+import { ConnectionCount } from './connection-count.js';
 import type { Counts, CutReason } from './counts.js';
-import { ConnectionCount } from './limits.js';
 import type { Log } from './log.js';
 import type { ResolvedServerOptions } from './options.js';
 import { awaitProxyHeader } from './proxy-header.js';

@@ -1,7 +1,7 @@
 // What strangers and clients may take of a server (security.md, rows 17 to 19), each limit with its positive twin.
 import { afterEach, describe, expect, it } from 'vitest';
+import { ConnectionCount } from '../../signalling-server/connection-count.js';
 import { createServer, type Server, type ServerOptions } from '../../signalling-server/index.js';
-import { ConnectionCount } from '../../signalling-server/limits.js';
 import { sourceOf } from '../../signalling-server/source-limiter.js';
 import { systemClock } from '../../src/net/clock.js';
 import { Scope } from '../../src/net/scope.js';
