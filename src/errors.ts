@@ -85,7 +85,8 @@ export const ERRORS = {
   },
   'server-unreachable': {
     meaning: 'No signalling server could be reached or registered with.',
-    remedy: 'Check the URL and that the server runs (`wayleave server`; its /healthz should say ok).',
+    remedy:
+      'Check the URL and that what it names runs: a `wayleave server` (its /healthz should say ok), or your broker.',
   },
   'server-refused': {
     meaning: 'The signalling server turned the request down: admission, limits or a protocol fault.',

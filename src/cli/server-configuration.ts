@@ -62,7 +62,10 @@ export async function configurationOf(
 function check(schema: z.ZodObject, key: string, value: unknown, as: string): void {
   if (!Object.hasOwn(schema.shape, key))
     throw new WayleaveError('bad-option', `${as}: there is no such option`);
-  const result = (schema.shape[key] as z.ZodType).safeParse(value);
+  // the schema speaks of types; whoever wrote `--port abc` wrote text
+  const error: z.core.$ZodErrorMap = ({ code, expected }) =>
+    code === 'invalid_type' ? `must be of type ${expected}` : undefined;
+  const result = (schema.shape[key] as z.ZodType).safeParse(value, { error });
   if (result.success) return;
   const { path, message } = result.error.issues[0]!;
   throw new WayleaveError('bad-option', `${[as, ...path].join('.')}: ${message}`);
