@@ -8,7 +8,12 @@ export type Reading =
   | { readonly label: string; readonly values: Readonly<Record<string, number>> };
 
 /** A metric of `Of`: what is asked when somebody wants to know. */
-export type Row<Of> = readonly [name: string, kind: 'counter' | 'gauge', help: string, (of: Of) => Reading];
+export type Row<Of, Read extends Reading = Reading> = readonly [
+  name: string,
+  kind: 'counter' | 'gauge',
+  help: string,
+  (of: Of) => Read,
+];
 
 export const EXPOSITION_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
